@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The contract between the kernel programs and user space: what a record on
+ * the ring means, and what every counter counts. Go's types are generated
+ * from this file by bpf2go; nothing in it is written down a second time.
+ */
+#ifndef HOPSCOPE_ABI_H
+#define HOPSCOPE_ABI_H
+
+/* Longest journey that is kept whole; a longer one is cut and flagged. */
+#define HS_MAX_STOPS 32
+
+/* Where a packet was observed. Netfilter points are HS_P_NF + 2 * hook, plus
+ * one for the observation after the hook's own work (conntrack, NAT, filter). */
+enum hs_point {
+	HS_P_NONE = 0,
+	HS_P_QUEUE = 1,	    /* net_dev_queue: handed to a device's qdisc */
+	HS_P_XMIT = 2,	    /* net_dev_start_xmit: handed to the driver */
+	HS_P_NETIF_RX = 3,  /* netif_rx: put on a CPU's softirq backlog */
+	HS_P_RECEIVE = 4,   /* netif_receive_skb: taken up by the stack */
+	HS_P_GRO = 5,	    /* napi_gro_receive_entry: polled from a device */
+	HS_P_DELIVER = 6,   /* cgroup_skb/ingress: reached its socket */
+	HS_P_TCP_PROBE = 7, /* tcp_probe: the socket's TCP processed it */
+	HS_P_FREE = 8,	    /* kfree_skb */
+	HS_P_CONSUME = 9,   /* consume_skb */
+	HS_P_MERGED = 10,   /* napi_gro_receive_exit: merged into another skb */
+	HS_P_NF = 16,	    /* first of the ten netfilter points, 16..25 */
+};
+
+/* What is known of a stop's device; HS_S_COARSE speaks of its time. */
+enum hs_stop_flag {
+	HS_S_BRIDGE = 1,    /* a bridge's own device */
+	HS_S_PORT = 2,	    /* a port of a bridge */
+	HS_S_PHYS = 4,	    /* no rtnl_link_ops and no loopback: a NIC */
+	HS_S_VETH = 8,
+	HS_S_ENCAP = 16,    /* skb->encapsulation: inside a tunnel header */
+	HS_S_COARSE = 32,   /* delta counts 1024 ns instead of 1 ns */
+	HS_S_BACKWARD = 64, /* the clock ran backwards: delta is 0 and counted */
+};
+
+enum hs_ending {
+	HS_E_NONE = 0,
+	HS_E_DELIVERED = 1,  /* reached a socket */
+	HS_E_DROPPED = 2,    /* kfree_skb, with reason and location */
+	HS_E_LEFT = 3,	     /* a NIC (or tun) completed its transmission */
+	HS_E_SEGMENTED = 4,  /* split by software GSO or fragmented; children go on */
+	HS_E_GRO_MERGED = 5, /* became part of another skb */
+	HS_E_REBUILT = 6,    /* copied into a new skb (XDP); the copy goes on */
+	HS_E_CONSUMED = 7,   /* used up by the kernel itself, such as an ICMP echo */
+	HS_E_MAX,
+};
+
+enum hs_journey_flag {
+	HS_J_INHERITED = 1, /* the first stops are those of the parent skb */
+	HS_J_TRUNCATED = 2, /* more than HS_MAX_STOPS stops */
+	HS_J_RECEIVED = 4,  /* born by reception on a NIC, not by a local socket */
+	HS_J_PRIORITY = 8,  /* SYN, RST or DNS: tracked whatever the sample rate */
+	HS_J_UNPROBED = 16, /* delivered to an established socket without tcp_probe */
+};
+
+/* Counters, one value a CPU. tracked = sum(endings) + in flight + the losses
+ * from HS_C_EVICTED to HS_C_MAP_FULL; sum(endings) = emitted + suppressed +
+ * filtered. */
+enum hs_counter {
+	HS_C_TRACKED = 0,
+	HS_C_ENDING = 1, /* + enum hs_ending, up to 8 */
+	HS_C_EMITTED = 9,
+	HS_C_SUPPRESSED = 10, /* complete, not emitted: the ring was under pressure */
+	HS_C_FILTERED = 11,   /* complete, not of a selected container */
+	HS_C_EVICTED = 12,    /* a new packet was born at the address */
+	HS_C_MISMATCHED = 13, /* another packet was seen at the address */
+	HS_C_TIMED_OUT = 14,  /* reserved: counted by user space */
+	HS_C_RING_FULL = 15,
+	HS_C_MAP_FULL = 16, /* no slot for a new journey */
+	HS_C_TRUNCATED = 17, /* not a loss: more stops than fit */
+	HS_C_BACKWARD = 18,  /* not a loss: the clock ran backwards */
+	HS_C_UNSAMPLED = 19, /* births that the sample rate left out */
+	HS_C_UNKNOWN = 20,   /* stops of packets without a slot */
+	HS_C_ORPHANED = 21,  /* segments whose parent was not found */
+	HS_C_RUNS = 22,	     /* + enum hs_prog: heartbeat of each program */
+	HS_C_MAX = 40,
+};
+
+enum hs_prog {
+	HS_R_QUEUE,
+	HS_R_XMIT,
+	HS_R_NETIF_RX,
+	HS_R_RECEIVE,
+	HS_R_GRO_ENTRY,
+	HS_R_GRO_EXIT,
+	HS_R_DELIVER,
+	HS_R_TCP_PROBE,
+	HS_R_KFREE,
+	HS_R_CONSUME,
+	HS_R_NF,
+	HS_R_MAX,
+};
+
+/* 16 bytes. */
+struct hs_stop {
+	__u32 delta; /* ns since the previous stop; see HS_S_COARSE */
+	__u32 ifindex;
+	__u32 netns; /* inode number of the network namespace */
+	__u8 point;
+	__u8 flags;
+	__u16 cpu;
+};
+
+/* IPv4 addresses stand in the last 4 bytes, the 12 before them are
+ * 00..00 ff ff (RFC 4291, 2.5.5.2). Ports are in host order; for ICMP sport is
+ * the id and dport type << 8 | code. */
+struct hs_tuple {
+	__u8 saddr[16];
+	__u8 daddr[16];
+	__u16 sport;
+	__u16 dport;
+};
+
+/* What NAT leaves alone, so that a packet can be told from the next one at
+ * the same address. TCP: seq, ack | TSval, payload length, IPv4 id.
+ * UDP: length, IPv4 id or IPv6 flow label. ICMP: type, code, id, seq. */
+struct hs_sig {
+	__u64 a;
+	__u64 b;
+};
+
+/* The head of a record; `stops` stops follow it. 144 bytes. */
+struct hs_journey {
+	__u64 start_ns; /* CLOCK_MONOTONIC at the first stop */
+	__u64 cgroup_src;
+	__u64 cgroup_dst;
+	__u64 drop_location;
+	struct hs_sig sig;
+	struct hs_tuple first; /* as the sender wrote it */
+	struct hs_tuple last;  /* as it was at the last stop: after NAT */
+	__u32 weight;	       /* how many packets this one stands for */
+	__u32 bytes;	       /* IP header and payload, at the first stop */
+	__u32 drop_reason;
+	__u16 segments; /* gso_segs, at least 1 */
+	__u8 family;	/* 4 or 6 */
+	__u8 proto;
+	__u8 ending;
+	__u8 flags;
+	__u8 tcp_flags;
+	__u8 stops;
+	__u8 pad[4];
+};
+
+/* A container's share of the kernel's filter: network namespace or cgroup. */
+struct hs_filter_key {
+	__u64 id;
+	__u32 kind; /* enum hs_filter_kind */
+	__u32 pad;
+};
+
+enum hs_filter_kind {
+	HS_F_NETNS = 1,
+	HS_F_CGROUP = 2,
+};
+
+/* Value of the address filter. */
+enum hs_filter_addr {
+	HS_A_SELECTED = 1,
+	HS_A_OTHER = 2, /* surely of a container that was not selected */
+};
+
+#endif

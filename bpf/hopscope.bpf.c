@@ -1,0 +1,388 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The programs: one for each trace point, thin over slot.h and parents.h. */
+#include "parents.h"
+
+char __license[] SEC("license") = "GPL";
+
+inline_ void heartbeat(__u32 prog)
+{
+	count(HS_C_RUNS + prog);
+}
+
+inline_ __u8 device_flags(struct net_device *dev)
+{
+	__u64 priv = BPF_CORE_READ_BITFIELD(dev, priv_flags);
+	__u8 flags = 0;
+
+	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_EBRIDGE))
+		flags |= HS_S_BRIDGE;
+	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT))
+		flags |= HS_S_PORT;
+	if (!dev->rtnl_link_ops && !(dev->flags & IFF_LOOPBACK))
+		flags |= HS_S_PHYS;
+	return flags;
+}
+
+inline_ bool is_veth(struct net_device *dev)
+{
+	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
+	__u32 kind = 0;
+
+	if (!ops)
+		return false;
+	bpf_probe_read_kernel(&kind, sizeof(kind), ops->kind);
+	return kind == ('v' | 'e' << 8 | 't' << 16 | 'h' << 24);
+}
+
+inline_ void at_device(struct hs_at *at, __u8 point, struct net_device *dev, struct sk_buff *skb)
+{
+	at->point = point;
+	at->ifindex = dev->ifindex;
+	at->netns = dev->nd_net.net->ns.inum;
+	at->flags = device_flags(dev);
+	if (BPF_CORE_READ_BITFIELD(skb, encapsulation))
+		at->flags |= HS_S_ENCAP;
+}
+
+/* A packet that no device has received yet, sent in the device's own
+ * namespace, is new here: except on a bridge's port, which it reaches through
+ * the bridge, and in the host's namespace where OUTPUT has seen it before. */
+inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at, const struct hs_packet *p)
+{
+	struct sock *sk = skb->sk;
+
+	if (skb->skb_iif || at->flags & (HS_S_PORT | HS_S_ENCAP))
+		return false;
+	if (sk && sk->__sk_common.skc_net.net->ns.inum != at->netns)
+		return false;
+	if (at->netns == hs_host_netns && hs_nf_out[p->family == 6])
+		return false;
+	return true;
+}
+
+/* A device that is stacked on another (VLAN on NIC, say) hands the same skb to
+ * a second queue in the same namespace, on the same CPU. */
+inline_ bool stacked(struct hs_slot *slot, const struct hs_at *at)
+{
+	struct hs_stop *l = last_stop(slot);
+
+	return l && l->point == HS_P_XMIT && l->ifindex != at->ifindex &&
+	       l->cpu == bpf_get_smp_processor_id();
+}
+
+SEC("tp_btf/net_dev_queue")
+int hs_net_dev_queue(__u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct hs_slot *slot;
+	struct hs_packet p;
+	struct hs_at at;
+
+	heartbeat(HS_R_QUEUE);
+	if (!read_packet(skb, HEADER_NETWORK, &p))
+		return 0;
+	at_device(&at, HS_P_QUEUE, skb->dev, skb);
+	if (born_at_queue(skb, &at, &p)) {
+		slot = slot_of(skb);
+		if (!slot || slot->state != SLOT_LIVE || !stacked(slot, &at) ||
+		    !same_packet(&slot->j.sig, &p.sig, false)) {
+			birth(skb, &p, &at, cgroup_id(skb->sk), 0);
+			return 0;
+		}
+	}
+	slot = live_slot(skb, &p);
+	if (slot)
+		append_stop(slot, &at);
+	else
+		count(HS_C_UNKNOWN);
+	return 0;
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+int hs_net_dev_start_xmit(__u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[0];
+	struct net_device *dev = (void *)ctx[1];
+	struct hs_slot *slot;
+	struct hs_packet p;
+	struct hs_at at;
+
+	heartbeat(HS_R_XMIT);
+	if (!read_packet(skb, HEADER_NETWORK, &p))
+		return 0;
+	slot = live_slot(skb, &p);
+	if (!slot && split_lately())
+		slot = inherit_split(skb, &p);
+	if (!slot) {
+		count(HS_C_UNKNOWN);
+		return 0;
+	}
+	at_device(&at, HS_P_XMIT, dev, skb);
+	if (is_veth(dev))
+		at.flags |= HS_S_VETH;
+	append_stop(slot, &at);
+	return 0;
+}
+
+/* A packet that comes out of a NIC is born there, at the first of these points
+ * that the device's driver calls. */
+inline_ int received(struct sk_buff *skb, __u8 point, bool first)
+{
+	struct net_device *dev = skb->dev;
+	struct hs_slot *slot;
+	struct hs_packet p;
+	struct hs_at at;
+	__u8 *seen;
+
+	if (!read_packet(skb, HEADER_DATA, &p))
+		return 0;
+	at_device(&at, point, dev, skb);
+	if (at.flags & HS_S_PHYS) {
+		seen = &hs_gro_devices[at.ifindex & 255];
+		if (first)
+			*seen = 1;
+		if (first || !*seen) {
+			birth(skb, &p, &at, 0, HS_J_RECEIVED);
+			return 0;
+		}
+	}
+	slot = live_slot(skb, &p);
+	if (!slot && point != HS_P_NETIF_RX && split_lately())
+		slot = inherit_copied(skb, &p);
+	if (slot)
+		append_stop(slot, &at);
+	else
+		count(HS_C_UNKNOWN);
+	return 0;
+}
+
+SEC("tp_btf/netif_rx")
+int hs_netif_rx(__u64 *ctx)
+{
+	heartbeat(HS_R_NETIF_RX);
+	return received((void *)ctx[0], HS_P_NETIF_RX, true);
+}
+
+SEC("tp_btf/netif_receive_skb")
+int hs_netif_receive_skb(__u64 *ctx)
+{
+	heartbeat(HS_R_RECEIVE);
+	return received((void *)ctx[0], HS_P_RECEIVE, false);
+}
+
+inline_ int gro_entry(struct sk_buff *skb)
+{
+	__u32 zero = 0;
+	__u64 *current_skb = bpf_map_lookup_elem(&hs_gro_current, &zero);
+
+	heartbeat(HS_R_GRO_ENTRY);
+	if (current_skb)
+		*current_skb = (__u64)skb;
+	return received(skb, HS_P_GRO, true);
+}
+
+SEC("tp_btf/napi_gro_receive_entry")
+int hs_napi_gro_receive_entry(__u64 *ctx)
+{
+	return gro_entry((void *)ctx[0]);
+}
+
+SEC("tp_btf/napi_gro_frags_entry")
+int hs_napi_gro_frags_entry(__u64 *ctx)
+{
+	return gro_entry((void *)ctx[0]);
+}
+
+inline_ int gro_exit(int ret)
+{
+	__u32 zero = 0;
+	__u64 *current_skb = bpf_map_lookup_elem(&hs_gro_current, &zero);
+	struct hs_slot *slot;
+
+	heartbeat(HS_R_GRO_EXIT);
+	if (!current_skb || !*current_skb || (ret != GRO_MERGED && ret != GRO_MERGED_FREE))
+		return 0;
+	slot = bpf_map_lookup_elem(&hs_slots, current_skb);
+	if (slot && slot->state == SLOT_LIVE) {
+		append_end(slot, HS_P_MERGED);
+		complete(slot, HS_E_GRO_MERGED);
+	}
+	return 0;
+}
+
+SEC("tp_btf/napi_gro_receive_exit")
+int hs_napi_gro_receive_exit(__u64 *ctx)
+{
+	return gro_exit(ctx[0]);
+}
+
+SEC("tp_btf/napi_gro_frags_exit")
+int hs_napi_gro_frags_exit(__u64 *ctx)
+{
+	return gro_exit(ctx[0]);
+}
+
+/* Runs for every packet that reaches a full socket, whatever the protocol
+ * (sk_filter_trim_cap); its verdict is always to let the packet pass. */
+SEC("cgroup_skb/ingress")
+int hs_deliver(struct __sk_buff *ctx)
+{
+	struct sk_buff *skb;
+	struct hs_slot *slot;
+	struct hs_packet p;
+	struct sock *sk;
+
+	heartbeat(HS_R_DELIVER);
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
+		return 1;
+	skb = bpf_cast_to_kern_ctx(ctx);
+	if (!read_packet(skb, HEADER_NETWORK, &p))
+		return 1;
+	slot = live_slot(skb, &p);
+	if (!slot) {
+		count(HS_C_UNKNOWN);
+		return 1;
+	}
+	sk = skb->sk;
+	slot->j.cgroup_dst = cgroup_id(sk);
+	append_end(slot, HS_P_DELIVER);
+	if (hs_has_tcp_probe && p.proto == IPPROTO_TCP && sk &&
+	    sk->__sk_common.skc_state == TCP_ESTABLISHED)
+		slot->state = SLOT_PENDING;
+	else
+		complete(slot, HS_E_DELIVERED);
+	return 1;
+}
+
+SEC("tp_btf/tcp_probe")
+int hs_tcp_probe(__u64 *ctx)
+{
+	struct sk_buff *skb = (void *)ctx[1];
+	struct hs_slot *slot = slot_of(skb);
+
+	heartbeat(HS_R_TCP_PROBE);
+	if (!slot || slot->state == SLOT_DEAD)
+		return 0;
+	append_end(slot, HS_P_TCP_PROBE);
+	complete(slot, HS_E_DELIVERED);
+	return 0;
+}
+
+inline_ bool quiet(__u64 location)
+{
+	int i;
+
+	for (i = 0; i < HS_QUIET; i++)
+		if (location >= hs_quiet[i].start && location < hs_quiet[i].end)
+			return true;
+	return false;
+}
+
+#define SKB_DROP_REASON_NOT_SPECIFIED 2
+
+SEC("tp_btf/kfree_skb")
+int hs_kfree_skb(__u64 *ctx)
+{
+	struct hs_slot *slot = slot_of((void *)ctx[0]);
+	__u64 location = ctx[1];
+	__u32 reason = 0;
+
+	heartbeat(HS_R_KFREE);
+	if (!slot || slot->state == SLOT_DEAD)
+		return 0;
+	if (hs_kfree_has_reason)
+		reason = ctx[2];
+	append_end(slot, HS_P_FREE);
+	if (reason <= SKB_DROP_REASON_NOT_SPECIFIED && quiet(location)) {
+		complete(slot, HS_E_CONSUMED);
+		return 0;
+	}
+	slot->j.drop_location = location;
+	slot->j.drop_reason = reason;
+	complete(slot, HS_E_DROPPED);
+	return 0;
+}
+
+inline_ __u8 ending_of(struct hs_slot *slot, const struct hs_stop *l)
+{
+	switch (l->point) {
+	case HS_P_XMIT:
+		return l->flags & HS_S_VETH ? HS_E_REBUILT : HS_E_LEFT;
+	case HS_P_QUEUE:
+	case HS_P_NF + 2 * NF_INET_POST_ROUTING:
+	case HS_P_NF + 2 * NF_INET_POST_ROUTING + 1:
+		return HS_E_SEGMENTED;
+	}
+	return HS_E_CONSUMED;
+}
+
+SEC("tp_btf/consume_skb")
+int hs_consume_skb(__u64 *ctx)
+{
+	struct hs_slot *slot = slot_of((void *)ctx[0]);
+	struct hs_stop *l;
+	__u8 ending;
+
+	heartbeat(HS_R_CONSUME);
+	if (!slot || slot->state == SLOT_DEAD)
+		return 0;
+	l = last_stop(slot);
+	if (!l)
+		return 0;
+	if (slot->state == SLOT_PENDING) {
+		evict(slot, HS_C_EVICTED);
+		return 0;
+	}
+	ending = ending_of(slot, l);
+	append_end(slot, HS_P_CONSUME);
+	if (ending == HS_E_SEGMENTED)
+		keep_split_parent(slot);
+	else if (ending == HS_E_REBUILT)
+		keep_copied_parent(slot);
+	complete(slot, ending);
+	return 0;
+}
+
+/* Both ends of a hook's work, in the host's namespace. */
+inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
+{
+	const struct nf_hook_state *state = ctx->state;
+	struct sk_buff *skb = ctx->skb;
+	__u8 hook = state->hook;
+	struct net_device *dev = hook <= NF_INET_FORWARD ? state->in : state->out;
+	struct hs_at at = { .point = HS_P_NF + 2 * hook + after, .netns = hs_host_netns };
+	struct hs_slot *slot;
+	struct hs_packet p;
+
+	heartbeat(HS_R_NF);
+	if (!read_packet(skb, HEADER_NETWORK, &p))
+		return NF_ACCEPT;
+	if (dev)
+		at.ifindex = dev->ifindex;
+	if (BPF_CORE_READ_BITFIELD(skb, encapsulation))
+		at.flags |= HS_S_ENCAP;
+	if (hook == NF_INET_LOCAL_OUT && !after && !(at.flags & HS_S_ENCAP) && !skb->skb_iif) {
+		birth(skb, &p, &at, cgroup_id(skb->sk), 0);
+		return NF_ACCEPT;
+	}
+	slot = live_slot(skb, &p);
+	if (slot)
+		append_stop(slot, &at);
+	else
+		count(HS_C_UNKNOWN);
+	return NF_ACCEPT;
+}
+
+SEC("netfilter")
+int hs_nf_before(struct bpf_nf_ctx *ctx)
+{
+	return netfilter(ctx, 0);
+}
+
+SEC("netfilter")
+int hs_nf_after(struct bpf_nf_ctx *ctx)
+{
+	return netfilter(ctx, 1);
+}

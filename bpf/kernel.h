@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel's types, as far as the programs use them. preserve_access_index
+ * makes each access a CO-RE relocation, so the offsets are those of the
+ * running kernel. Names and types follow the kernel's own headers.
+ */
+#ifndef HOPSCOPE_KERNEL_H
+#define HOPSCOPE_KERNEL_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+#define CORE __attribute__((preserve_access_index))
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_ICMPV6 58
+
+#define IFF_LOOPBACK 0x8 /* uapi/linux/if.h */
+
+enum netdev_priv_flags {
+	IFF_EBRIDGE = 1 << 1,
+	IFF_BRIDGE_PORT = 1 << 9,
+};
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_TIME_WAIT = 6,
+	TCP_NEW_SYN_RECV = 12,
+};
+
+/* include/linux/netdevice.h: enum gro_result */
+enum {
+	GRO_MERGED = 0,
+	GRO_MERGED_FREE = 1,
+};
+
+/* uapi/linux/netfilter.h: enum nf_inet_hooks */
+enum {
+	NF_INET_PRE_ROUTING = 0,
+	NF_INET_LOCAL_IN = 1,
+	NF_INET_FORWARD = 2,
+	NF_INET_LOCAL_OUT = 3,
+	NF_INET_POST_ROUTING = 4,
+};
+
+#define NF_ACCEPT 1
+
+struct ns_common {
+	unsigned int inum;
+} CORE;
+
+struct net {
+	struct ns_common ns;
+} CORE;
+
+typedef struct {
+	struct net *net;
+} CORE possible_net_t;
+
+struct rtnl_link_ops {
+	const char *kind;
+} CORE;
+
+struct net_device {
+	unsigned long priv_flags : 32;
+	unsigned int flags;
+	int ifindex;
+	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
+} CORE;
+
+struct kernfs_node {
+	__u64 id;
+} CORE;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} CORE;
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+} CORE;
+
+/* Before 5.15 (8520e224f547) a tagged value: bit 0 set means no pointer. */
+struct sock_cgroup_data___val {
+	__u64 val;
+} CORE;
+
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+} CORE;
+
+struct sock {
+	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
+} CORE;
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	unsigned int len;
+	__u8 encapsulation : 1;
+	int skb_iif;
+	__be16 protocol;
+	__u16 network_header;
+	unsigned int end;
+	unsigned char *head;
+	unsigned char *data;
+} CORE;
+
+struct skb_shared_info {
+	unsigned short gso_segs;
+} CORE;
+
+struct nf_hook_state {
+	__u8 hook;
+	__u8 pf;
+	struct net_device *in;
+	struct net_device *out;
+	struct net *net;
+} CORE;
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+} CORE;
+
+/* kernel/bpf/helpers.c, since 6.2; weak, so that older kernels load the rest. */
+extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+
+#endif

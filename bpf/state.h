@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Maps, settings and counters. */
+#ifndef HOPSCOPE_STATE_H
+#define HOPSCOPE_STATE_H
+
+#include "kernel.h"
+#include "abi.h"
+
+#define inline_ static __always_inline
+
+/* A slot is never deleted by the programs: the kernel hands out the same few
+ * skb addresses again and again, and reusing the slot in place saves the
+ * update and delete of a hash element per packet. User space removes slots
+ * that stay dead. */
+enum slot_state {
+	SLOT_DEAD = 0,
+	SLOT_LIVE = 1,
+	SLOT_PENDING = 2, /* delivered; tcp_probe is expected to follow */
+};
+
+struct hs_slot {
+	__u64 last_ns; /* time of the latest stop */
+	__u64 prev_ns; /* time of the stop before it */
+	__u32 state;
+	__u8 selected;
+	__u8 pad[3];
+	struct hs_journey j;
+	struct hs_stop stops[HS_MAX_STOPS];
+};
+
+/* Where a stop happens. */
+struct hs_at {
+	__u32 ifindex;
+	__u32 netns;
+	__u8 point;
+	__u8 flags;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64); /* address of the skb */
+	__type(value, struct hs_slot);
+} hs_slots SEC(".maps");
+
+struct hs_parent_key {
+	__u64 a;
+	__u64 b;
+};
+
+/* Stops of skbs that were split or copied, for their children. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct hs_parent_key);
+	__type(value, struct hs_slot);
+} hs_parents SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24);
+} hs_ring SEC(".maps");
+
+struct hs_counters {
+	__u64 n[HS_C_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hs_counters);
+} hs_count SEC(".maps");
+
+/* The skb between napi_gro_receive_entry and _exit, which does not name it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} hs_gro_current SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct hs_filter_key);
+	__type(value, __u8);
+} hs_filter SEC(".maps");
+
+struct hs_addr {
+	__u8 b[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct hs_addr);
+	__type(value, __u8); /* enum hs_filter_addr */
+} hs_filter_addrs SEC(".maps");
+
+/* Fixed at load time. */
+const volatile bool hs_kfree_has_reason = false; /* since 5.17 */
+const volatile bool hs_has_tcp_probe = false;
+const volatile __u32 hs_host_netns = 0;
+const volatile __u32 hs_ring_bytes = 1 << 24;
+const volatile __u64 hs_slow_ns = 0; /* 0: no journey is slow */
+
+/* kfree_skb without a reason inside this code ends a packet that was
+ * processed, not lost: TCP frees what a TIME_WAIT socket has dealt with so. */
+#define HS_QUIET 4
+struct hs_range {
+	__u64 start;
+	__u64 end;
+};
+const volatile struct hs_range hs_quiet[HS_QUIET] = {};
+
+/* Changed while running. */
+__u32 hs_births = 0; /* 1: births are taken; set when all is attached */
+__u32 hs_sample = 1;
+__u32 hs_filtering = 0;
+__u32 hs_nf_out[2] = {}; /* IPv4, IPv6: the host's packets are born at OUTPUT */
+
+/* Set by the programs. */
+__u64 hs_last_split = 0; /* time of the latest split or copy */
+__u8 hs_gro_devices[256] = {}; /* by ifindex modulo 256: reception seen before the stack */
+
+static const struct hs_slot hs_empty_slot = {};
+
+inline_ struct hs_counters *counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&hs_count, &zero);
+}
+
+/* Atomic although per CPU: a softirq may interrupt the same CPU's task. */
+inline_ void count(__u32 which)
+{
+	struct hs_counters *c = counters();
+
+	if (c && which < HS_C_MAX)
+		__sync_fetch_and_add(&c->n[which], 1);
+}
+
+#endif
