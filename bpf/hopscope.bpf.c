@@ -6,6 +6,16 @@
 
 char __license[] SEC("license") = "GPL";
 
+/* The enums are compiled away; these keep them in BTF for bpf2go. */
+const enum hs_point *hs_abi_point __attribute__((unused));
+const enum hs_stop_flag *hs_abi_stop_flag __attribute__((unused));
+const enum hs_ending *hs_abi_ending __attribute__((unused));
+const enum hs_journey_flag *hs_abi_journey_flag __attribute__((unused));
+const enum hs_counter *hs_abi_counter __attribute__((unused));
+const enum hs_prog *hs_abi_prog __attribute__((unused));
+const enum hs_filter_kind *hs_abi_filter_kind __attribute__((unused));
+const enum hs_filter_addr *hs_abi_filter_addr __attribute__((unused));
+
 inline_ void heartbeat(__u32 prog)
 {
 	count(HS_C_RUNS + prog);
@@ -235,7 +245,7 @@ int hs_deliver(struct __sk_buff *ctx)
 	struct sock *sk;
 
 	heartbeat(HS_R_DELIVER);
-	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
+	if (!bpf_cast_to_kern_ctx)
 		return 1;
 	skb = bpf_cast_to_kern_ctx(ctx);
 	if (!read_packet(skb, HEADER_NETWORK, &p))

@@ -4,8 +4,21 @@
 package probe
 
 import (
-	"net/netip"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/hopscope/hopscope/bpf"
+)
+
+// Defaults of [Config].
+const (
+	DefaultRingBytes = 16 << 20
+	DefaultSlots     = 16384
 )
 
 // Config says what to record.
@@ -17,34 +30,121 @@ type Config struct {
 	Filter    Filter
 }
 
-// Filter selects containers in the kernel. A zero Filter selects everything.
-type Filter struct {
-	Enabled  bool
-	Netns    []uint32     // namespaces that belong to selected containers alone
-	Cgroups  []uint64     // cgroup v2 ids of selected containers
-	Selected []netip.Addr // addresses of selected containers
-	Others   []netip.Addr // addresses that surely are of other containers
+// Probe is the loaded and attached kernel side. Its methods may be called from
+// several goroutines, but Read from one only.
+type Probe struct {
+	coll   *ebpf.Collection
+	links  []held
+	reader *ringbuf.Reader
+	caps   []Capability
+	sweep  sweeper
+	meter  meter
+
+	mu     sync.Mutex
+	closed bool
 }
 
-// Counts is the kernel side's accounting, summed over CPUs:
-// Tracked = sum(Endings) + InFlight + sum(Lost), and
-// sum(Endings) = Emitted + Suppressed + Filtered.
-type Counts struct {
-	Tracked    uint64
-	Endings    map[string]uint64 // delivered, dropped, left, segmented, gro_merged, rebuilt, consumed
-	Emitted    uint64
-	Suppressed uint64
-	Filtered   uint64
-	InFlight   uint64            // by walking the slots
-	Lost       map[string]uint64 // evicted, mismatched, timed_out, ring_full, map_full
-	Notes      map[string]uint64 // unsampled, unknown, orphaned, truncated, clock_backward, missed_runs
-}
-
-// Completed is the sum of all endings.
-func (c Counts) Completed() uint64 {
-	var n uint64
-	for _, v := range c.Endings {
-		n += v
+// Open loads and attaches the programs; packets are recorded from the moment
+// it returns. It fails with an error that wraps [ErrPermission] or
+// [ErrUnsupported] where privilege or kernel do not allow tracing.
+func Open(cfg Config) (*Probe, error) {
+	cfg = cfg.withDefaults()
+	kernel, err := readKernel()
+	if err != nil {
+		return nil, err
 	}
-	return n
+	spec, err := bpf.LoadHopscope()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded programs: %w", err)
+	}
+	if err := adapt(spec, cfg, kernel); err != nil {
+		return nil, err
+	}
+	coll, err := load(spec, kernel)
+	if err != nil {
+		return nil, err
+	}
+	p := &Probe{coll: coll, caps: kernel.capabilities(), sweep: newSweeper(coll.Maps["hs_slots"])}
+	if err := p.start(cfg, kernel); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Sample == 0 {
+		c.Sample = 1
+	}
+	if c.RingBytes == 0 {
+		c.RingBytes = DefaultRingBytes
+	}
+	if c.Slots == 0 {
+		c.Slots = DefaultSlots
+	}
+	return c
+}
+
+func (p *Probe) start(cfg Config, k kernelFacts) error {
+	var err error
+	if p.reader, err = ringbuf.NewReader(p.coll.Maps["hs_ring"]); err != nil {
+		return fmt.Errorf("open the ring buffer: %w", err)
+	}
+	if err := p.SetSample(cfg.Sample); err != nil {
+		return err
+	}
+	if err := p.SetFilter(cfg.Filter); err != nil {
+		return err
+	}
+	if err := p.attach(k); err != nil {
+		return err
+	}
+	return p.setBirths(true)
+}
+
+// Capabilities says what this kernel allowed when the probe was opened.
+func (p *Probe) Capabilities() []Capability { return p.caps }
+
+// SetSample changes the sample rate: one in n packets is tracked.
+func (p *Probe) SetSample(n uint32) error {
+	return p.set("hs_sample", max(n, 1))
+}
+
+// Stop ends births; journeys under way still end and are still emitted.
+func (p *Probe) Stop() error { return p.setBirths(false) }
+
+func (p *Probe) setBirths(on bool) error {
+	var v uint32
+	if on {
+		v = 1
+	}
+	return p.set("hs_births", v)
+}
+
+func (p *Probe) set(variable string, value any) error {
+	if err := p.coll.Variables[variable].Set(value); err != nil {
+		return fmt.Errorf("set %s: %w", variable, err)
+	}
+	return nil
+}
+
+// Close detaches and unloads everything. It may be called more than once.
+func (p *Probe) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	var errs []error
+	p.meter.close()
+	for _, l := range p.links {
+		if err := l.link.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("detach %s: %w", l.name, err))
+		}
+	}
+	if p.reader != nil {
+		errs = append(errs, p.reader.Close())
+	}
+	p.coll.Close()
+	return errors.Join(errs...)
 }

@@ -1,0 +1,116 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// held keeps a link alive: one that nothing refers to is closed by the garbage
+// collector, and its program then sees nothing, without an error.
+type held struct {
+	name string
+	link link.Link
+}
+
+// attach goes from the endings back to the births, so that no packet is seen
+// that could not end; births begin when all is attached.
+func (p *Probe) attach(k kernelFacts) error {
+	names := make([]string, 0, len(p.coll.Programs))
+	for name := range p.coll.Programs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		prog := p.coll.Programs[name]
+		switch prog.Type() {
+		case ebpf.Tracing:
+			if err := p.attachTracing(name, prog); err != nil {
+				return err
+			}
+		case ebpf.CGroupSKB:
+			if err := p.attachCgroup(name, prog, k.cgroup2); err != nil {
+				return err
+			}
+		}
+	}
+	if !k.netfilter {
+		return nil
+	}
+	return p.attachNetfilter()
+}
+
+func (p *Probe) hold(name string, l link.Link) {
+	p.links = append(p.links, held{name, l})
+}
+
+func (p *Probe) attachTracing(name string, prog *ebpf.Program) error {
+	l, err := link.AttachTracing(link.TracingOptions{Program: prog})
+	if err != nil {
+		return permissionOr(fmt.Errorf("attach %s: %w", strings.TrimPrefix(name, "hs_"), err))
+	}
+	p.hold(name, l)
+	return nil
+}
+
+func (p *Probe) attachCgroup(name string, prog *ebpf.Program, root string) error {
+	l, err := link.AttachCgroup(link.CgroupOptions{
+		Path: root, Attach: ebpf.AttachCGroupInetIngress, Program: prog,
+	})
+	if err != nil {
+		return permissionOr(fmt.Errorf("attach cgroup_skb/ingress to %s: %w", root, err))
+	}
+	p.hold(name, l)
+	return nil
+}
+
+// The priorities stand outside everything that a hook does in earnest:
+// defragmentation begins at -400, helpers end at 300, and the confirmation of
+// a connection is the last of all (uapi/linux/netfilter_ipv4.h).
+const (
+	prioBefore = -1000
+	prioAfter  = 1000
+	prioTries  = 16 // a second tracer takes the next one
+)
+
+func (p *Probe) attachNetfilter() error {
+	var born [2]uint32
+	for i, family := range []link.NetfilterProtocolFamily{link.NetfilterProtoIPv4, link.NetfilterProtoIPv6} {
+		for hook := link.NetfilterInetPreRouting; hook <= link.NetfilterInetPostRouting; hook++ {
+			if err := p.attachHook("hs_nf_before", family, hook, prioBefore, -1); err != nil {
+				return err
+			}
+			if err := p.attachHook("hs_nf_after", family, hook, prioAfter, +1); err != nil {
+				return err
+			}
+		}
+		born[i] = 1
+	}
+	return p.set("hs_nf_out", born)
+}
+
+// attachHook tries neighbouring priorities: each may be taken by one link
+// only, so that two tracers at the same point would exclude each other.
+func (p *Probe) attachHook(name string, family link.NetfilterProtocolFamily, hook link.NetfilterInetHook, prio, step int32) error {
+	var err error
+	for range prioTries {
+		var l link.Link
+		l, err = link.AttachNetfilter(link.NetfilterOptions{
+			Program: p.coll.Programs[name], ProtocolFamily: family, Hook: hook, Priority: prio,
+		})
+		if err == nil {
+			p.hold(name, l)
+			return nil
+		}
+		if !errors.Is(err, syscall.EBUSY) && !errors.Is(err, syscall.EEXIST) {
+			break
+		}
+		prio += step
+	}
+	return permissionOr(fmt.Errorf("attach to netfilter hook %d: %w", hook, err))
+}

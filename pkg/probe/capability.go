@@ -1,0 +1,63 @@
+package probe
+
+// Capability is one thing that this kernel offers or does not.
+type Capability struct {
+	Name      string // as the kernel calls it
+	Available bool
+	Essential bool   // without it there is no tracing
+	Lost      string // what is lost without it
+	Mend      string // what the operator can do, "" when nothing
+}
+
+// Capabilities reads the table without loading anything. It fails only where
+// the kernel has no type information.
+func Capabilities() ([]Capability, error) {
+	k, err := readKernel()
+	if err != nil {
+		return nil, err
+	}
+	return k.capabilities(), nil
+}
+
+var traceLost = map[string]struct {
+	lost      string
+	essential bool
+}{
+	"net_dev_queue":          {"births of packets, hop qdisc", true},
+	"net_dev_start_xmit":     {"hops qdisc and xmit", true},
+	"netif_rx":               {"hop backlog", true},
+	"netif_receive_skb":      {"hops backlog, bridge and stack_rx", true},
+	"napi_gro_receive_entry": {"births at NICs, hop gro", false},
+	"napi_gro_receive_exit":  {"the ending gro_merged", false},
+	"napi_gro_frags_entry":   {"births at NICs whose driver builds frags", false},
+	"napi_gro_frags_exit":    {"the ending gro_merged at such NICs", false},
+	"tcp_probe":              {"hop sock_lock", false},
+	"kfree_skb":              {"the ending dropped", true},
+	"consume_skb":            {"the endings left, segmented and rebuilt", true},
+}
+
+func (k kernelFacts) capabilities() []Capability {
+	caps := []Capability{{Name: "BTF type information", Available: true, Essential: true}}
+	for _, name := range tracepoints {
+		_, ok := k.traces[name]
+		l := traceLost[name]
+		caps = append(caps, Capability{Name: "tracepoint " + name, Available: ok, Essential: l.essential, Lost: l.lost})
+	}
+	return append(caps,
+		Capability{Name: "kfree_skb reason", Available: k.kfreeHasReason(),
+			Lost: "why a packet was dropped", Mend: "Linux 5.17 or newer"},
+		Capability{Name: "netfilter links", Available: k.netfilter,
+			Lost: "hops prerouting, input, forward, output, postrouting and routing are merged into one",
+			Mend: "Linux 6.4 or newer with CONFIG_NETFILTER_BPF_LINK"},
+		Capability{Name: "cgroup v2 hierarchy", Available: k.cgroup2 != "",
+			Lost: "the ending delivered, containers that share a namespace",
+			Mend: "mount -t cgroup2 none /sys/fs/cgroup/unified"},
+		Capability{Name: "bpf_cast_to_kern_ctx", Available: k.castKernCtx,
+			Lost: "the ending delivered, except for established TCP", Mend: "Linux 6.2 or newer"},
+		Capability{Name: "kernel symbols", Available: len(k.quiet) > 0,
+			Lost: "names of drop locations; packets that a TIME_WAIT socket answered count as dropped",
+			Mend: "sysctl kernel.kptr_restrict=1 and CAP_SYSLOG"},
+	)
+}
+
+func (k kernelFacts) kfreeHasReason() bool { return k.traces["kfree_skb"] >= 3 }

@@ -1,0 +1,83 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/hopscope/hopscope/bpf"
+)
+
+// adapt fits the one object to this kernel: programs whose hook is not there
+// are left out, and constants prune the branches that it would refuse.
+func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
+	for name, prog := range spec.Programs {
+		if !k.allows(prog) {
+			delete(spec.Programs, name)
+		}
+	}
+	for _, name := range []string{"net_dev_queue", "net_dev_start_xmit", "netif_rx", "netif_receive_skb", "kfree_skb", "consume_skb"} {
+		if _, ok := k.traces[name]; !ok {
+			return fmt.Errorf("%w: tracepoint %s is missing", ErrUnsupported, name)
+		}
+	}
+	spec.Maps["hs_ring"].MaxEntries = uint32(cfg.RingBytes)
+	spec.Maps["hs_slots"].MaxEntries = cfg.Slots
+	_, probed := k.traces["tcp_probe"]
+	return setConstants(spec, map[string]any{
+		"hs_kfree_has_reason": k.kfreeHasReason(),
+		"hs_has_tcp_probe":    probed,
+		"hs_host_netns":       k.hostNetns,
+		"hs_ring_bytes":       uint32(cfg.RingBytes),
+		"hs_slow_ns":          uint64(cfg.Slow),
+		"hs_quiet":            quietConstant(k.quiet),
+	})
+}
+
+func quietConstant(ranges []symbolRange) (out [4]bpf.HopscopeHsRange) {
+	for i, r := range ranges[:min(len(ranges), len(out))] {
+		out[i] = bpf.HopscopeHsRange{Start: r.start, End: r.end}
+	}
+	return out
+}
+
+func setConstants(spec *ebpf.CollectionSpec, values map[string]any) error {
+	for name, value := range values {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set constant %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (k kernelFacts) allows(prog *ebpf.ProgramSpec) bool {
+	switch prog.Type {
+	case ebpf.Tracing:
+		_, ok := k.traces[strings.TrimPrefix(prog.SectionName, "tp_btf/")]
+		return ok
+	case ebpf.Netfilter:
+		return k.netfilter
+	case ebpf.CGroupSKB:
+		return k.castKernCtx && k.cgroup2 != ""
+	}
+	return true
+}
+
+func load(spec *ebpf.CollectionSpec, k kernelFacts) (*ebpf.Collection, error) {
+	// Kernels before 5.11 charge maps to RLIMIT_MEMLOCK.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, permissionOr(fmt.Errorf("raise the locked memory limit: %w", err))
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: k.types})
+	if err == nil {
+		return coll, nil
+	}
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) && !errors.Is(err, ebpf.ErrNotSupported) {
+		return nil, permissionOr(fmt.Errorf("%w: load the programs: %w\n%+v", ErrUnsupported, err, verifier))
+	}
+	return nil, permissionOr(fmt.Errorf("load the programs: %w", err))
+}

@@ -1,0 +1,161 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/bpf"
+)
+
+// States of a slot (bpf/state.h).
+const (
+	slotDead    = 0
+	slotLive    = 1
+	slotPending = 2
+)
+
+// How long a slot may stay as it is.
+const (
+	deadFor    = time.Second            // then its memory is given back
+	pendingFor = 500 * time.Millisecond // delivered, and tcp_probe will not come
+	liveFor    = 30 * time.Second       // longer than any queue holds a packet
+)
+
+// sweeper walks the slots: it counts those in flight, gives dead ones back,
+// and ends those for which nothing will come any more.
+type sweeper struct {
+	slots *ebpf.Map
+	batch int
+
+	mu    *sync.Mutex
+	extra *[counterMax]uint64 // what it counted in the kernel's stead
+}
+
+const counterMax = int(bpf.HopscopeHsCounterHS_C_MAX)
+
+func newSweeper(slots *ebpf.Map) sweeper {
+	return sweeper{slots: slots, batch: 1024, mu: new(sync.Mutex), extra: new([counterMax]uint64)}
+}
+
+func (s sweeper) counted() [counterMax]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.extra
+}
+
+func (s sweeper) add(c bpf.HopscopeHsCounter) {
+	s.mu.Lock()
+	s.extra[c]++
+	s.mu.Unlock()
+}
+
+// each calls fn for every slot.
+func (s sweeper) each(fn func(key uint64, slot *bpf.HopscopeHsSlot)) error {
+	keys := make([]uint64, s.batch)
+	slots := make([]bpf.HopscopeHsSlot, s.batch)
+	var cursor ebpf.MapBatchCursor
+	for {
+		n, err := s.slots.BatchLookup(&cursor, keys, slots, nil)
+		for i := range n {
+			fn(keys[i], &slots[i])
+		}
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("walk the slots: %w", err)
+		}
+	}
+}
+
+// walk counts the journeys in flight.
+func (s sweeper) walk() (uint64, error) {
+	var n uint64
+	err := s.each(func(_ uint64, slot *bpf.HopscopeHsSlot) {
+		if slot.State != slotDead {
+			n++
+		}
+	})
+	return n, err
+}
+
+func monotonic() uint64 {
+	var ts unix.Timespec
+	// It cannot fail for a clock that every kernel has.
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return uint64(ts.Nano())
+}
+
+// sweep ends what is due. Records of journeys that it completes go to emit.
+func (s sweeper) sweep(emit func(raw []byte)) error {
+	now := monotonic()
+	var due []uint64
+	err := s.each(func(key uint64, slot *bpf.HopscopeHsSlot) {
+		if expired(slot, now) {
+			due = append(due, key)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range due {
+		var slot bpf.HopscopeHsSlot
+		if err := s.slots.LookupAndDelete(key, &slot); err != nil {
+			if errors.Is(err, ebpf.ErrKeyNotExist) {
+				continue
+			}
+			return fmt.Errorf("give a slot back: %w", err)
+		}
+		s.end(&slot, now, emit)
+	}
+	return nil
+}
+
+func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
+	if now < slot.LastNs {
+		return false
+	}
+	age := time.Duration(now - slot.LastNs)
+	switch slot.State {
+	case slotDead:
+		return age > deadFor
+	case slotPending:
+		return age > pendingFor
+	default:
+		return age > liveFor
+	}
+}
+
+// end counts a removed slot. One that came to life between the walk and the
+// removal is counted as evicted: its packet can no longer be followed.
+func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, emit func(raw []byte)) {
+	switch slot.State {
+	case slotDead:
+	case slotPending:
+		slot.J.Ending = uint8(bpf.HopscopeHsEndingHS_E_DELIVERED)
+		slot.J.Flags |= uint8(bpf.HopscopeHsJourneyFlagHS_J_UNPROBED)
+		s.add(endingCounter(bpf.HopscopeHsEndingHS_E_DELIVERED))
+		s.add(bpf.HopscopeHsCounterHS_C_EMITTED)
+		emit(rawRecord(slot))
+	default:
+		if expired(slot, now) {
+			s.add(bpf.HopscopeHsCounterHS_C_TIMED_OUT)
+		} else {
+			s.add(bpf.HopscopeHsCounterHS_C_EVICTED)
+		}
+	}
+}
+
+// rawRecord is the slot's journey as the kernel would have put it on the ring.
+func rawRecord(slot *bpf.HopscopeHsSlot) []byte {
+	head := unsafe.Slice((*byte)(unsafe.Pointer(&slot.J)), unsafe.Sizeof(slot.J))
+	n := min(int(slot.J.Stops), len(slot.Stops))
+	stops := unsafe.Slice((*byte)(unsafe.Pointer(&slot.Stops[0])), n*int(unsafe.Sizeof(slot.Stops[0])))
+	return append(append([]byte(nil), head...), stops...)
+}
