@@ -145,6 +145,7 @@ type Dist struct {
 type Drop struct {
 	Reason    string  `json:"reason"`
 	Hop       string  `json:"hop"`
+	Where     string  `json:"where"`
 	Location  string  `json:"location"`
 	Container *string `json:"container"`
 	Device    *string `json:"device"`

@@ -1,0 +1,136 @@
+package model
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+// Limits bound the aggregator's memory. What is beyond a limit is counted
+// under "(other)" and told in the snapshot's notes. A zero field means its
+// default.
+type Limits struct {
+	Paths     int // raw paths, default 1,024; 15 hops over three decades take about 70 kB each
+	Hops      int // hops of one raw path, default 48
+	Drops     int // groups of drops, default 4,096
+	Endpoints int // local ends with counters, default 4,096
+	Slowest   int // slowest journeys kept, default 20
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, f := range []struct {
+		n   *int
+		def int
+	}{{&l.Paths, 1024}, {&l.Hops, 48}, {&l.Drops, 4096}, {&l.Endpoints, 4096}, {&l.Slowest, 20}} {
+		if *f.n <= 0 {
+			*f.n = f.def
+		}
+	}
+	return l
+}
+
+// Aggregator adds journeys up. It belongs to one goroutine, Snapshot included;
+// the snapshots that it gives belong to anyone.
+//
+// Delivered, left and consumed journeys make a path's latency. Dropped ones
+// have a list of their own. Segmented, merged and rebuilt ones went on as
+// another packet which carries their stops, so that they count only as traffic
+// of the containers.
+type Aggregator struct {
+	limits  Limits
+	maps    mappings
+	servers *servers
+	paths   map[rawKey]*rawPath
+	traffic map[inventory.RawEndpoint]*traffic
+	drops   map[dropKey]uint64
+	slow    slowest
+	notes   notes
+}
+
+// notes counts what a reader has to know beside the numbers themselves.
+type notes struct {
+	otherPaths     uint64 // journeys in paths beyond the limit
+	otherHops      uint64 // hops beyond the limit of their path
+	otherDrops     uint64 // dropped packets in groups beyond the limit
+	otherEndpoints uint64 // packets of endpoints beyond the limit
+	hopMismatch    uint64 // journeys whose hops do not sum to their total
+	negative       uint64 // journeys left out: a hop of less than 0 ns
+	unusable       uint64 // journeys left out: no stop or no ending
+}
+
+// New makes an empty aggregator.
+func New(l Limits) *Aggregator {
+	l = l.withDefaults()
+	return &Aggregator{
+		limits:  l,
+		maps:    mappings{fine: newMapping(RelativeAccuracy), coarse: newMapping(tailAccuracy)},
+		servers: newServers(),
+		paths:   map[rawKey]*rawPath{},
+		traffic: map[inventory.RawEndpoint]*traffic{},
+		drops:   map[dropKey]uint64{},
+		slow:    slowest{limit: l.Slowest},
+	}
+}
+
+// LearnServer tells that a local address and port accept connections or
+// requests, for flows that are older than the capture. It is a hint: what the
+// handshakes show needs no telling.
+func (a *Aggregator) LearnServer(proto uint8, addr netip.AddrPort) {
+	a.servers.learn(proto, addr)
+}
+
+// Add counts a journey with its hops. Both may be reused by the caller.
+func (a *Aggregator) Add(j *journey.Journey, hops []journey.Hop) {
+	if len(j.Stops) == 0 || j.Ending == journey.EndingNone {
+		a.notes.unusable++
+		return
+	}
+	total, ok := sumHops(hops)
+	if !ok {
+		a.notes.negative++
+		return
+	}
+	if total != j.Total() {
+		a.notes.hopMismatch++
+	}
+	weight := uint64(max(j.Weight, 1))
+	k := keyOf(j, a.servers.response(j))
+	a.addTraffic(j, k, weight)
+	switch j.Ending {
+	case journey.EndingDelivered, journey.EndingLeft, journey.EndingConsumed:
+		a.addPath(j, k, hops, int64(total), weight)
+	case journey.EndingDropped:
+		a.addDrop(j, k, hops, weight)
+	}
+}
+
+func (a *Aggregator) addPath(j *journey.Journey, k rawKey, hops []journey.Hop, total int64, weight uint64) {
+	a.slow.offer(j.Start, k, hops, total)
+	p := a.paths[k]
+	if p == nil {
+		if len(a.paths) >= a.limits.Paths {
+			k = rawKey{proto: k.proto, response: k.response, other: true}
+			a.notes.otherPaths += weight
+			p = a.paths[k]
+		}
+		if p == nil {
+			p = newRawPath(a.maps)
+			a.paths[k] = p
+		}
+	}
+	a.notes.otherHops += p.add(hops, total, weight, uint64(j.Bytes), a.limits.Hops, a.maps)
+}
+
+// sumHops is the journey's time as its hops have it; false if one is negative.
+func sumHops(hops []journey.Hop) (time.Duration, bool) {
+	var sum time.Duration
+	for i := range hops {
+		if hops[i].Duration < 0 {
+			return 0, false
+		}
+		sum += hops[i].Duration
+	}
+	return sum, true
+}

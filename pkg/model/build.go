@@ -1,0 +1,183 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+// otherName stands for what is beyond a limit.
+const otherName = "(other)"
+
+// builder joins raw facts with names for one snapshot.
+type builder struct {
+	names  Names
+	meta   Meta
+	places map[journey.Place]placeName
+	ends   map[inventory.RawEndpoint]inventory.Endpoint
+}
+
+type placeName struct{ where, device string }
+
+// Snapshot gives what was added so far under the names of now.
+func (a *Aggregator) Snapshot(names Names, meta Meta) Snapshot {
+	b := &builder{
+		names: names, meta: meta,
+		places: map[journey.Place]placeName{},
+		ends:   map[inventory.RawEndpoint]inventory.Endpoint{},
+	}
+	s := Snapshot{
+		Schema:      SchemaName,
+		ToolVersion: meta.ToolVersion,
+		Host:        meta.Host,
+		Kernel:      meta.Kernel,
+		StartedAt:   meta.StartedAt.UTC(),
+		DurationNs:  int64(meta.Duration),
+		Ended:       meta.Ended,
+		Accounting:  copyAccounting(meta.Accounting),
+		Cost:        meta.Cost,
+		Paths:       b.paths(a),
+		Containers:  b.containers(a),
+		Slowest:     b.slowest(a),
+	}
+	var classes map[Class]uint64
+	s.Drops, classes = b.drops(a)
+	a.notes.export(s.Accounting.Notes, classes)
+	s.Findings = findings(s.Paths)
+	return s
+}
+
+func copyAccounting(in Accounting) Accounting {
+	out := in
+	out.Endings = copyCounts(in.Endings)
+	out.Lost = copyCounts(in.Lost)
+	out.Notes = copyCounts(in.Notes)
+	return out
+}
+
+func copyCounts(in map[string]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(in))
+	for k, v := range in {
+		out[k] = v
+	}
+	return out
+}
+
+// export adds the counts to the notes of a snapshot.
+func (n notes) export(to map[string]uint64, classes map[Class]uint64) {
+	to["other_paths"] = n.otherPaths
+	to["other_hops"] = n.otherHops
+	to["other_drops"] = n.otherDrops
+	to["other_endpoints"] = n.otherEndpoints
+	to["hop_sum_mismatch"] = n.hopMismatch
+	to["negative_hops"] = n.negative
+	to["unusable_journeys"] = n.unusable
+	for _, c := range []Class{ClassUnread, ClassDuplicate, ClassNoise} {
+		to["freed_"+c.String()] = classes[c]
+	}
+}
+
+func (b *builder) place(p journey.Place) placeName {
+	n, ok := b.places[p]
+	if !ok {
+		n.where, n.device = b.names.Where(p.Netns, p.Ifindex)
+		b.places[p] = n
+	}
+	return n
+}
+
+func (b *builder) endpoint(raw inventory.RawEndpoint) inventory.Endpoint {
+	e, ok := b.ends[raw]
+	if !ok {
+		e = b.names.Endpoint(raw)
+		b.ends[raw] = e
+	}
+	return e
+}
+
+// otherEnd is both ends of the path beyond the limit.
+func otherEnd() inventory.Endpoint {
+	return inventory.Endpoint{Kind: inventory.KindExternal, Name: otherName}
+}
+
+func endOf(e inventory.Endpoint) End {
+	return End{Kind: string(e.Kind), Name: e.Name, ContainerID: known(e.ContainerID)}
+}
+
+// known is nil for what is unknown.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func (b *builder) containers(a *Aggregator) []Container {
+	sums := map[string]*traffic{}
+	for raw, t := range a.traffic {
+		id := b.endpoint(raw).ContainerID
+		if id == "" {
+			continue
+		}
+		if sums[id] == nil {
+			sums[id] = &traffic{}
+		}
+		sums[id].tx.merge(t.tx)
+		sums[id].rx.merge(t.rx)
+	}
+	out := make([]Container, 0, len(b.meta.Containers))
+	for _, c := range b.meta.Containers {
+		row := containerOf(c)
+		if t := sums[c.ID]; t != nil {
+			row.TX, row.RX = t.tx, t.rx
+		}
+		out = append(out, row)
+	}
+	slices.SortStableFunc(out, func(x, y Container) int {
+		return cmp.Or(
+			cmp.Compare(y.TX.Bytes+y.RX.Bytes, x.TX.Bytes+x.RX.Bytes),
+			cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID))
+	})
+	return out
+}
+
+func containerOf(c inventory.Container) Container {
+	out := Container{
+		ID: c.ID, Name: c.Name, Image: c.Image, Service: known(c.Service), Project: known(c.Project),
+		PID: c.PID, CgroupID: c.CgroupID, Netns: c.Netns, State: c.State,
+		Networks: make([]Network, 0, len(c.Networks)),
+	}
+	for _, n := range c.Networks {
+		net := Network{Name: n.Network, Driver: n.Driver, Interface: n.Interface, HostInterface: known(n.HostInterface)}
+		if len(n.IP) > 0 {
+			ip := n.IP[0].String()
+			net.IP = &ip
+		}
+		out.Networks = append(out.Networks, net)
+	}
+	return out
+}
+
+func (b *builder) slowest(a *Aggregator) []Slow {
+	out := make([]Slow, 0, len(a.slow.kept))
+	for i := range a.slow.kept {
+		k := &a.slow.kept[i]
+		s := Slow{
+			At:   b.meta.MonotonicZero.Add(time.Duration(k.start)).UTC(),
+			From: endOf(b.endpoint(k.key.src)), To: endOf(b.endpoint(k.key.dst)),
+			Proto: protoName(k.key.proto), Port: k.key.port, TotalNs: k.total,
+			Hops: make([]SlowHop, 0, len(k.hops)),
+		}
+		for _, h := range k.hops {
+			s.Hops = append(s.Hops, SlowHop{Hop: h.Kind.String(), Where: b.place(h.Place).where, Ns: int64(h.Duration)})
+		}
+		out = append(out, s)
+	}
+	slices.SortStableFunc(out, func(x, y Slow) int {
+		return cmp.Or(cmp.Compare(y.TotalNs, x.TotalNs), x.At.Compare(y.At))
+	})
+	return out
+}
