@@ -23,8 +23,30 @@ type Container struct {
 	Netns       uint32 // inode of its network namespace, 0 when unknown
 	Networks    []Attachment
 	Ports       []Port
-	Seen        time.Time // when it was first known
-	Gone        time.Time // zero while it exists
+	Sandbox     string       // path of its network namespace as Docker says, "" when unknown
+	SubCgroups  []uint64     // inodes of cgroups that it made below its own
+	Addrs       []netip.Addr // addresses of its namespace; empty with the host's
+	Former      []Run        // earlier lives, oldest first
+	Seen        time.Time    // when it was first known
+	Started     time.Time    // when its current or last life was first known
+	Stopped     time.Time    // when that life ended, zero while it runs
+	Gone        time.Time    // zero while it exists
+}
+
+// Running says whether the container has a process. PID is 0 otherwise, while
+// Netns, CgroupID and addresses stay as they were last known.
+func (c Container) Running() bool { return c.PID != 0 && c.Stopped.IsZero() && c.Gone.IsZero() }
+
+// Run is one life of a container, from a start to a stop. A restarted
+// container has another namespace and cgroup under the same id and name.
+type Run struct {
+	PID        int
+	Netns      uint32
+	CgroupID   uint64
+	SubCgroups []uint64
+	Addrs      []netip.Addr
+	Started    time.Time
+	Stopped    time.Time
 }
 
 // Attachment is a container's leg in one network.
@@ -36,6 +58,7 @@ type Attachment struct {
 	Ifindex       uint32
 	HostInterface string // host end of the veth pair, "" when there is none
 	HostIfindex   uint32
+	MAC           string // as Docker says, "" when unknown
 	IP            []netip.Addr
 }
 
@@ -53,6 +76,7 @@ type Network struct {
 	ID, Name, Driver string
 	Bridge           string // host device, "" when there is none
 	Subnets          []netip.Prefix
+	Gone             time.Time // zero while it exists
 }
 
 // Device is one network device of one namespace.
@@ -65,8 +89,20 @@ type Device struct {
 	PeerNetns   uint32 // veth peer, 0 when unknown
 	PeerIfindex uint32
 	Parent      uint32 // lower device of a macvlan, vlan or vxlan
+	ParentNetns uint32 // the lower device's namespace, 0 when unknown
 	MTU         int
+	MAC         string
 	Addrs       []netip.Addr
+	Seen        time.Time // when it was first known
+	Gone        time.Time // zero while it exists
+}
+
+// Namespace is one network namespace. Path opens it and may go stale with the
+// process that it names.
+type Namespace struct {
+	Inode uint32
+	Name  string // in /run/netns, "" without a name
+	Path  string
 }
 
 // EndpointKind says what stands at one end of a path.

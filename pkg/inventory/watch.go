@@ -1,0 +1,223 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	linkDelay  = 20 * time.Millisecond  // a container's start changes devices some ten times
+	missDelay  = 100 * time.Millisecond // what is unknown comes in groups
+	missAgain  = 10 * time.Second       // before the same unknown is looked for again
+	maxTried   = 4096                   // unknowns that are remembered
+	retryFirst = 250 * time.Millisecond
+	retryMost  = 5 * time.Second
+	callLimit  = 10 * time.Second // for one answer of the engine
+)
+
+// feed is the subscription to the runtime; the zero value is none.
+type feed struct {
+	events <-chan Event
+	errs   <-chan error
+	cancel context.CancelFunc
+}
+
+// run owns the state. It returns when ctx ends.
+func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}) {
+	var retry, linksDue, missesDue <-chan time.Time
+	wait := retryFirst
+	tried := make(map[miss]time.Time)
+	if f.events == nil {
+		retry = inv.clock.After(wait)
+	}
+	defer func() { f.stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-f.events:
+			inv.handle(ctx, drain(e, f.events))
+		case err := <-f.errs:
+			f.stop()
+			f, wait = feed{}, retryFirst
+			inv.lost(err)
+			retry = inv.clock.After(wait)
+		case <-retry:
+			retry = nil
+			if f = inv.connect(ctx); f.events == nil {
+				wait = min(2*wait, retryMost)
+				retry = inv.clock.After(wait)
+			}
+		case <-links:
+			if linksDue == nil {
+				linksDue = inv.clock.After(linkDelay)
+			}
+		case <-linksDue:
+			linksDue = nil
+			inv.readNamespaces(inv.host)
+			inv.publish()
+		case m := <-inv.misses:
+			if missesDue == nil && worthwhile(tried, m, inv.clock.Now()) {
+				missesDue = inv.clock.After(missDelay)
+			}
+		case <-missesDue:
+			missesDue = nil
+			inv.look()
+			inv.publish()
+		case ready := <-inv.fresh:
+			if f.events == nil || inv.list(ctx) != nil {
+				inv.listWithoutEngine()
+			}
+			inv.look()
+			inv.publish()
+			close(ready)
+		}
+	}
+}
+
+func (f feed) stop() {
+	if f.cancel != nil {
+		f.cancel()
+	}
+}
+
+// worthwhile keeps what nothing can resolve, such as the cgroups of the host's
+// own services, from being looked for again and again.
+func worthwhile(tried map[miss]time.Time, m miss, now time.Time) bool {
+	if at, ok := tried[m]; ok && now.Sub(at) < missAgain {
+		return false
+	}
+	if len(tried) >= maxTried {
+		clear(tried)
+	}
+	tried[m] = now
+	return true
+}
+
+// connect subscribes first and lists then, so that nothing falls in between.
+// Without an engine it looks without one and returns the zero feed.
+func (inv *Inventory) connect(ctx context.Context) feed {
+	call, done := context.WithTimeout(ctx, firstListing)
+	defer done()
+	about, err := inv.runtime.Describe(call)
+	if err != nil {
+		inv.lost(err)
+		inv.listWithoutEngine()
+		inv.look()
+		inv.publish()
+		return feed{}
+	}
+	var f feed
+	sub, cancel := context.WithCancel(ctx)
+	f.cancel = cancel
+	f.events, f.errs = inv.runtime.Events(sub)
+	if err := inv.list(ctx); err != nil {
+		inv.lost(err)
+		inv.listWithoutEngine()
+		f.stop()
+		f = feed{}
+	} else {
+		inv.setSource(Source{Name: "docker", OK: true, Detail: about})
+		inv.note("docker", "")
+	}
+	inv.look()
+	inv.publish()
+	return f
+}
+
+// lost says that the engine does not answer. What it told before stays.
+func (inv *Inventory) lost(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	inv.setSource(Source{Name: "docker", Detail: Clean(err.Error())})
+	inv.note("docker", "the Docker engine does not answer: new containers are named by the first 12 digits of their id, networks by their bridge ("+Clean(err.Error())+")")
+}
+
+// list takes in everything that the engine knows.
+func (inv *Inventory) list(ctx context.Context) error {
+	ctx, done := context.WithTimeout(ctx, callLimit)
+	defer done()
+	networks, err := inv.runtime.Networks(ctx)
+	if err != nil {
+		return err
+	}
+	containers, err := inv.runtime.Containers(ctx)
+	if err != nil {
+		return err
+	}
+	now := inv.clock.Now()
+	for i := range containers {
+		inv.locate(&containers[i])
+	}
+	inv.state.setNetworks(networks, now)
+	inv.state.reconcile(containers, now)
+	return nil
+}
+
+// drain takes what else is waiting, so that a burst is one step.
+func drain(e Event, more <-chan Event) []Event {
+	out := []Event{e}
+	for {
+		select {
+		case e := <-more:
+			out = append(out, e)
+		default:
+			return out
+		}
+	}
+}
+
+// handle brings the containers and networks of some events up to date.
+func (inv *Inventory) handle(ctx context.Context, events []Event) {
+	ctx, done := context.WithTimeout(ctx, callLimit)
+	defer done()
+	dirty := make(map[string]bool)
+	networks := false
+	for _, e := range events {
+		networks = networks || e.Network
+		if e.ContainerID != "" {
+			dirty[e.ContainerID] = true
+			inv.state.learn(e, inv.clock.Now())
+		}
+	}
+	if networks {
+		if list, err := inv.runtime.Networks(ctx); err == nil {
+			inv.state.setNetworks(list, inv.clock.Now())
+		}
+	}
+	read := []Namespace{inv.host}
+	for id := range dirty {
+		read = append(read, inv.inspect(ctx, id)...)
+	}
+	inv.readNamespaces(read...)
+	inv.publish()
+}
+
+// inspect returns the namespaces that are worth reading: of the container's
+// life before and of the one now.
+func (inv *Inventory) inspect(ctx context.Context, id string) []Namespace {
+	before := inv.state.containers[id].Netns
+	c, err := inv.runtime.Container(ctx, id)
+	now := inv.clock.Now()
+	switch {
+	case errors.Is(err, ErrNotFound):
+		inv.state.bury(id, now)
+	case err != nil:
+		return nil // the engine is going away: the listing after it comes back tells
+	default:
+		inv.locate(&c)
+		inv.state.observe(c, now)
+	}
+	var out []Namespace
+	for _, ino := range []uint32{before, inv.state.containers[id].Netns} {
+		if ino != 0 && ino != inv.host.Inode {
+			out = append(out, inv.namespaceOf(ino))
+		}
+	}
+	if len(out) == 2 && out[0].Inode == out[1].Inode {
+		out = out[:1]
+	}
+	return out
+}

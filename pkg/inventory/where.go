@@ -1,0 +1,100 @@
+package inventory
+
+import (
+	"fmt"
+	"time"
+)
+
+// Where names a place for people, and the device that is there by its raw name
+// ("" when it is unknown, or for ifindex 0, the namespace as a whole).
+//
+//	veth of web            host end of web's only leg
+//	veth of web (backend)  one of several legs: the one in network backend
+//	eth0 of web            a device inside the container
+//	bridge shop, docker0   bridge of a Docker network
+//	eth0 of host           any other device of the host
+//	host, web              the namespace as a whole
+//	dev 12 in ns 40265...  nothing is known
+func (v *View) Where(netns, ifindex uint32) (where, device string) {
+	if ifindex == 0 {
+		return v.namespaceName(netns), ""
+	}
+	d, ok := v.Device(netns, ifindex)
+	switch {
+	case !ok:
+		return v.unknownDevice(netns, ifindex), ""
+	case d.Name == "":
+		d.Name = fmt.Sprintf("dev %d", ifindex) // nothing was left of it by Clean
+	}
+	if netns == v.facts.Host {
+		return v.hostPlace(d), d.Name
+	}
+	if owners := v.containers(around(v.byNetns[netns], d.Gone)); len(owners) > 0 {
+		return d.Name + " of " + joinNames(owners), d.Name
+	}
+	return d.Name + " in " + v.namespaceName(netns), d.Name
+}
+
+func (v *View) hostPlace(d Device) string {
+	if d.Kind == "bridge" {
+		n, ok := v.bridges[d.Name]
+		switch {
+		case !ok:
+			return "bridge " + d.Name
+		case n.Name == "bridge": // Docker's default network is known by its device
+			return d.Name
+		}
+		return "bridge " + n.Name
+	}
+	if d.Kind == "veth" {
+		if owners := v.containers(around(v.byNetns[d.PeerNetns], d.Gone)); len(owners) > 0 {
+			return "veth of " + joinNames(owners) + v.leg(d)
+		}
+	}
+	return d.Name + " of host"
+}
+
+// leg tells the legs of a container apart by their networks, where it has more
+// than one at the time of the device.
+func (v *View) leg(d Device) string {
+	legs := 0
+	for _, o := range v.facts.Devices {
+		if o.Netns == v.facts.Host && o.Kind == "veth" && o.PeerNetns == d.PeerNetns && sameTime(o, d) {
+			legs++
+		}
+	}
+	if legs < 2 {
+		return ""
+	}
+	if n, ok := v.Network(d.Netns, d.Ifindex); ok {
+		return " (" + n.Name + ")"
+	}
+	return " (" + d.Name + ")"
+}
+
+func sameTime(a, b Device) bool {
+	return tenure{from: a.Seen, to: a.Gone}.overlaps(tenure{from: b.Seen, to: b.Gone}) ||
+		a.Gone.Equal(b.Gone)
+}
+
+// namespaceName is never empty.
+func (v *View) namespaceName(netns uint32) string {
+	if netns == v.facts.Host && netns != 0 {
+		return "host"
+	}
+	if owners := v.containers(around(v.byNetns[netns], time.Time{})); len(owners) > 0 {
+		return joinNames(owners)
+	}
+	if ns := v.netns[netns]; ns.Name != "" {
+		return "netns " + ns.Name
+	}
+	return fmt.Sprintf("ns %d", netns)
+}
+
+func (v *View) unknownDevice(netns, ifindex uint32) string {
+	name := v.namespaceName(netns)
+	if netns == v.facts.Host || len(v.byNetns[netns]) > 0 {
+		return fmt.Sprintf("dev %d of %s", ifindex, name)
+	}
+	return fmt.Sprintf("dev %d in %s", ifindex, name)
+}
