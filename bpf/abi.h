@@ -77,7 +77,8 @@ enum hs_counter {
 	HS_C_UNSAMPLED = 19, /* births that the sample rate left out */
 	HS_C_UNKNOWN = 20,   /* stops of packets without a slot */
 	HS_C_ORPHANED = 21,  /* segments whose parent was not found */
-	HS_C_RUNS = 22,	     /* + enum hs_prog: heartbeat of each program */
+	HS_C_UNREAD = 22,    /* received, merged by GRO before its headers were in reach */
+	HS_C_RUNS = 23,	     /* + enum hs_prog: heartbeat of each program */
 	HS_C_MAX = 40,
 };
 

@@ -82,6 +82,16 @@ inline_ bool stacked(struct hs_slot *slot, const struct hs_at *at)
 	       l->cpu == bpf_get_smp_processor_id();
 }
 
+inline_ void pass(struct sk_buff *skb, const struct hs_packet *p, const struct hs_at *at)
+{
+	struct hs_slot *slot = live_slot(skb, p);
+
+	if (slot)
+		append_stop(slot, at);
+	else
+		count(HS_C_UNKNOWN);
+}
+
 SEC("tp_btf/net_dev_queue")
 int hs_net_dev_queue(__u64 *ctx)
 {
@@ -102,11 +112,7 @@ int hs_net_dev_queue(__u64 *ctx)
 			return 0;
 		}
 	}
-	slot = live_slot(skb, &p);
-	if (slot)
-		append_stop(slot, &at);
-	else
-		count(HS_C_UNKNOWN);
+	pass(skb, &p, &at);
 	return 0;
 }
 
@@ -138,26 +144,41 @@ int hs_net_dev_start_xmit(__u64 *ctx)
 
 /* A packet that comes out of a NIC is born there, at the first of these points
  * that the device's driver calls. */
+inline_ void received_by_nic(struct sk_buff *skb, const struct hs_at *at, bool first)
+{
+	__u8 *seen = &hs_gro_devices[at->ifindex & 255];
+	struct hs_slot *slot = slot_of(skb);
+	struct hs_packet p;
+
+	if (first)
+		*seen = 1;
+	if (first && headers_out_of_reach(skb)) {
+		birth_unread(skb, at);
+		return;
+	}
+	if (!read_packet(skb, HEADER_DATA, &p))
+		return;
+	if (first || !*seen)
+		birth(skb, &p, at, 0, HS_J_RECEIVED);
+	else if (slot && slot->state == SLOT_UNREAD)
+		birth_read(skb, slot, &p, at, HS_J_RECEIVED);
+	else
+		pass(skb, &p, at);
+}
+
 inline_ int received(struct sk_buff *skb, __u8 point, bool first)
 {
-	struct net_device *dev = skb->dev;
 	struct hs_slot *slot;
 	struct hs_packet p;
 	struct hs_at at;
-	__u8 *seen;
 
+	at_device(&at, point, skb->dev, skb);
+	if (at.flags & HS_S_PHYS) {
+		received_by_nic(skb, &at, first);
+		return 0;
+	}
 	if (!read_packet(skb, HEADER_DATA, &p))
 		return 0;
-	at_device(&at, point, dev, skb);
-	if (at.flags & HS_S_PHYS) {
-		seen = &hs_gro_devices[at.ifindex & 255];
-		if (first)
-			*seen = 1;
-		if (first || !*seen) {
-			birth(skb, &p, &at, 0, HS_J_RECEIVED);
-			return 0;
-		}
-	}
 	slot = live_slot(skb, &p);
 	if (!slot && point != HS_P_NETIF_RX && split_lately())
 		slot = inherit_copied(skb, &p);
@@ -214,8 +235,8 @@ inline_ int gro_exit(int ret)
 	heartbeat(HS_R_GRO_EXIT);
 	if (!current_skb || !*current_skb || (ret != GRO_MERGED && ret != GRO_MERGED_FREE))
 		return 0;
-	slot = bpf_map_lookup_elem(&hs_slots, current_skb);
-	if (slot && slot->state == SLOT_LIVE) {
+	slot = ending_slot((void *)*current_skb);
+	if (slot) {
 		append_end(slot, HS_P_MERGED);
 		complete(slot, HS_E_GRO_MERGED);
 	}
@@ -270,10 +291,10 @@ SEC("tp_btf/tcp_probe")
 int hs_tcp_probe(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[1];
-	struct hs_slot *slot = slot_of(skb);
+	struct hs_slot *slot = ending_slot(skb);
 
 	heartbeat(HS_R_TCP_PROBE);
-	if (!slot || slot->state == SLOT_DEAD)
+	if (!slot)
 		return 0;
 	append_end(slot, HS_P_TCP_PROBE);
 	complete(slot, HS_E_DELIVERED);
@@ -295,12 +316,12 @@ inline_ bool quiet(__u64 location)
 SEC("tp_btf/kfree_skb")
 int hs_kfree_skb(__u64 *ctx)
 {
-	struct hs_slot *slot = slot_of((void *)ctx[0]);
+	struct hs_slot *slot = ending_slot((void *)ctx[0]);
 	__u64 location = ctx[1];
 	__u32 reason = 0;
 
 	heartbeat(HS_R_KFREE);
-	if (!slot || slot->state == SLOT_DEAD)
+	if (!slot)
 		return 0;
 	if (hs_kfree_has_reason)
 		reason = ctx[2];
@@ -331,12 +352,12 @@ inline_ __u8 ending_of(struct hs_slot *slot, const struct hs_stop *l)
 SEC("tp_btf/consume_skb")
 int hs_consume_skb(__u64 *ctx)
 {
-	struct hs_slot *slot = slot_of((void *)ctx[0]);
+	struct hs_slot *slot = ending_slot((void *)ctx[0]);
 	struct hs_stop *l;
 	__u8 ending;
 
 	heartbeat(HS_R_CONSUME);
-	if (!slot || slot->state == SLOT_DEAD)
+	if (!slot)
 		return 0;
 	l = last_stop(slot);
 	if (!l)
@@ -363,7 +384,6 @@ inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
 	__u8 hook = state->hook;
 	struct net_device *dev = hook <= NF_INET_FORWARD ? state->in : state->out;
 	struct hs_at at = { .point = HS_P_NF + 2 * hook + after, .netns = hs_host_netns };
-	struct hs_slot *slot;
 	struct hs_packet p;
 
 	heartbeat(HS_R_NF);
@@ -377,11 +397,7 @@ inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
 		birth(skb, &p, &at, cgroup_id(skb->sk), 0);
 		return NF_ACCEPT;
 	}
-	slot = live_slot(skb, &p);
-	if (slot)
-		append_stop(slot, &at);
-	else
-		count(HS_C_UNKNOWN);
+	pass(skb, &p, &at);
 	return NF_ACCEPT;
 }
 

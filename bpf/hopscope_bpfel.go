@@ -36,7 +36,8 @@ const (
 	HopscopeHsCounterHS_C_UNSAMPLED  HopscopeHsCounter = 19
 	HopscopeHsCounterHS_C_UNKNOWN    HopscopeHsCounter = 20
 	HopscopeHsCounterHS_C_ORPHANED   HopscopeHsCounter = 21
-	HopscopeHsCounterHS_C_RUNS       HopscopeHsCounter = 22
+	HopscopeHsCounterHS_C_UNREAD     HopscopeHsCounter = 22
+	HopscopeHsCounterHS_C_RUNS       HopscopeHsCounter = 23
 	HopscopeHsCounterHS_C_MAX        HopscopeHsCounter = 40
 )
 

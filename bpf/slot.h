@@ -180,7 +180,10 @@ inline_ void complete(struct hs_slot *slot, __u8 ending)
  * its socket. */
 inline_ void evict(struct hs_slot *slot, __u32 why)
 {
-	if (slot->state == SLOT_PENDING) {
+	if (slot->state == SLOT_UNREAD) {
+		slot->state = SLOT_DEAD;
+		count(HS_C_UNREAD);
+	} else if (slot->state == SLOT_PENDING) {
 		slot->j.flags |= HS_J_UNPROBED;
 		complete(slot, HS_E_DELIVERED);
 	} else {
@@ -195,7 +198,7 @@ inline_ struct hs_slot *live_slot(const void *skb, const struct hs_packet *p)
 {
 	struct hs_slot *slot = slot_of(skb);
 
-	if (!slot || slot->state == SLOT_DEAD)
+	if (!slot || slot->state == SLOT_DEAD || slot->state == SLOT_UNREAD)
 		return NULL;
 	if (!same_packet(&slot->j.sig, &p->sig, last_point(slot) == HS_P_GRO)) {
 		evict(slot, HS_C_MISMATCHED);
@@ -203,6 +206,21 @@ inline_ struct hs_slot *live_slot(const void *skb, const struct hs_packet *p)
 	}
 	slot->j.sig.b = p->sig.b;
 	__builtin_memcpy(&slot->j.last, &p->tuple, sizeof(p->tuple));
+	return slot;
+}
+
+/* ending_slot finds the journey that ends with this skb; the address is
+ * enough, since it cannot be reused before this. */
+inline_ struct hs_slot *ending_slot(const void *skb)
+{
+	struct hs_slot *slot = slot_of(skb);
+
+	if (!slot || slot->state == SLOT_DEAD)
+		return NULL;
+	if (slot->state == SLOT_UNREAD) {
+		evict(slot, HS_C_UNREAD);
+		return NULL;
+	}
 	return slot;
 }
 
@@ -281,16 +299,13 @@ inline_ struct hs_slot *new_slot(const void *skb)
 	if (slot)
 		return slot;
 	bpf_map_update_elem(&hs_slots, &key, &hs_empty_slot, BPF_NOEXIST);
-	slot = bpf_map_lookup_elem(&hs_slots, &key);
-	if (!slot)
-		count(HS_C_MAP_FULL);
-	return slot;
+	return bpf_map_lookup_elem(&hs_slots, &key);
 }
 
 /* birth begins a journey here, if sampling and filter want it. It always ends
  * the one before at this address, also when this one is not tracked. */
-inline_ void birth(struct sk_buff *skb, const struct hs_packet *p, const struct hs_at *at,
-		   __u64 cgroup, __u8 flags)
+inline_ struct hs_slot *birth(struct sk_buff *skb, const struct hs_packet *p,
+			      const struct hs_at *at, __u64 cgroup, __u8 flags)
 {
 	struct hs_slot *slot = slot_of(skb);
 	__u32 weight = hs_sample;
@@ -299,25 +314,75 @@ inline_ void birth(struct sk_buff *skb, const struct hs_packet *p, const struct 
 	if (slot && slot->state != SLOT_DEAD)
 		evict(slot, HS_C_EVICTED);
 	if (!hs_births)
-		return;
+		return NULL;
 	if (has_priority(p)) {
 		weight = 1;
 		flags |= HS_J_PRIORITY;
 	} else if (weight > 1 && bpf_get_prandom_u32() % weight) {
 		count(HS_C_UNSAMPLED);
-		return;
+		return NULL;
 	}
 	if (filtered_out(p, at->netns, cgroup, &selected))
-		return;
+		return NULL;
 	count(HS_C_TRACKED);
 	slot = new_slot(skb);
-	if (!slot)
-		return;
+	if (!slot) {
+		count(HS_C_MAP_FULL);
+		return NULL;
+	}
 	init_slot(slot, skb, p, cgroup, weight ? weight : 1, flags);
 	slot->selected = selected;
 	slot->last_ns = slot->prev_ns = slot->j.start_ns = bpf_ktime_get_ns();
 	append_stop(slot, at);
 	slot->state = SLOT_LIVE;
+	return slot;
+}
+
+/* A NIC may leave all but the Ethernet header in a page fragment (virtio does
+ * so for packets beyond 128 bytes); GRO pulls the headers to where they can be
+ * read. Until then only the time and the place of the birth are kept. */
+#define HEADERS 72 /* IPv6 and TCP with a timestamp */
+
+inline_ bool headers_out_of_reach(struct sk_buff *skb)
+{
+	return skb->data_len && skb->len - skb->data_len < HEADERS;
+}
+
+inline_ void birth_unread(struct sk_buff *skb, const struct hs_at *at)
+{
+	struct hs_slot *slot = slot_of(skb);
+
+	if (slot && slot->state != SLOT_DEAD)
+		evict(slot, HS_C_EVICTED);
+	if (!hs_births)
+		return;
+	slot = new_slot(skb);
+	if (!slot)
+		return;
+	slot->j.stops = 0;
+	slot->prev_ns = slot->last_ns = bpf_ktime_get_ns();
+	append_stop(slot, at);
+	slot->state = SLOT_UNREAD;
+}
+
+/* The headers are in reach: the birth is made up for, at its own time. */
+inline_ void birth_read(struct sk_buff *skb, struct hs_slot *unread, const struct hs_packet *p,
+			const struct hs_at *at, __u8 flags)
+{
+	struct hs_stop born = unread->stops[0];
+	__u64 born_ns = unread->last_ns;
+	struct hs_at first = {
+		.ifindex = born.ifindex, .netns = born.netns, .point = born.point, .flags = born.flags,
+	};
+	struct hs_slot *slot;
+
+	unread->state = SLOT_DEAD;
+	slot = birth(skb, p, &first, 0, flags);
+	if (!slot)
+		return;
+	slot->stops[0].delta = 0;
+	slot->j.start_ns = slot->last_ns = slot->prev_ns = born_ns;
+	append_stop(slot, at);
 }
 
 #endif

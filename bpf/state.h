@@ -16,6 +16,7 @@ enum slot_state {
 	SLOT_DEAD = 0,
 	SLOT_LIVE = 1,
 	SLOT_PENDING = 2, /* delivered; tcp_probe is expected to follow */
+	SLOT_UNREAD = 3,  /* received, but its headers are not in reach yet */
 };
 
 struct hs_slot {

@@ -56,6 +56,7 @@ var noteCounters = []counterName{
 	{"unsampled", bpf.HopscopeHsCounterHS_C_UNSAMPLED},
 	{"unknown_stops", bpf.HopscopeHsCounterHS_C_UNKNOWN},
 	{"orphaned_segments", bpf.HopscopeHsCounterHS_C_ORPHANED},
+	{"unread_headers", bpf.HopscopeHsCounterHS_C_UNREAD},
 }
 
 var endingCounters = []counterName{

@@ -18,6 +18,7 @@ const (
 	slotDead    = 0
 	slotLive    = 1
 	slotPending = 2
+	slotUnread  = 3 // not tracked yet
 )
 
 // How long a slot may stay as it is.
@@ -78,7 +79,7 @@ func (s sweeper) each(fn func(key uint64, slot *bpf.HopscopeHsSlot)) error {
 func (s sweeper) walk() (uint64, error) {
 	var n uint64
 	err := s.each(func(_ uint64, slot *bpf.HopscopeHsSlot) {
-		if slot.State != slotDead {
+		if slot.State == slotLive || slot.State == slotPending {
 			n++
 		}
 	})
@@ -123,7 +124,7 @@ func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
 	}
 	age := time.Duration(now - slot.LastNs)
 	switch slot.State {
-	case slotDead:
+	case slotDead, slotUnread:
 		return age > deadFor
 	case slotPending:
 		return age > pendingFor
@@ -137,6 +138,8 @@ func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
 func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, emit func(raw []byte)) {
 	switch slot.State {
 	case slotDead:
+	case slotUnread:
+		s.add(bpf.HopscopeHsCounterHS_C_UNREAD)
 	case slotPending:
 		slot.J.Ending = uint8(bpf.HopscopeHsEndingHS_E_DELIVERED)
 		slot.J.Flags |= uint8(bpf.HopscopeHsJourneyFlagHS_J_UNPROBED)
