@@ -75,6 +75,9 @@ func Decode(raw []byte, j *Journey) error {
 	if err != nil {
 		return err
 	}
+	// The clock is read at birth and again for the first stop: what lies in
+	// between is no time of the packet's.
+	j.Start += uint64(stopDelta(le.Uint32(raw[sizeHead+offStopDelta:]), stops[0].Flags))
 	j.Stops = stops
 	return nil
 }
@@ -178,10 +181,12 @@ func appendStops(dst []Stop, raw []byte) ([]Stop, error) {
 			return nil, &RecordError{ErrPoint, uint64(s.Point)}
 		}
 		delta := le.Uint32(b[offStopDelta:])
-		if delta != 0 && (off == 0 || s.Flags&StopBackward != 0) {
+		if delta != 0 && s.Flags&StopBackward != 0 {
 			return nil, &RecordError{ErrDelta, uint64(delta)}
 		}
-		at += stopDelta(delta, s.Flags)
+		if off > 0 {
+			at += stopDelta(delta, s.Flags)
+		}
 		s.At = at
 		dst = append(dst, s)
 	}

@@ -7,11 +7,21 @@ func (j *Journey) Hops(dst []Hop) []Hop {
 	dst = dst[:0]
 	var entry *Stop
 	for i := 1; i < len(j.Stops); i++ {
-		from, to := &j.Stops[i-1], &j.Stops[i]
-		entry = nextEntry(entry, from)
-		dst = append(dst, newSegment(j, entry, from, to).hop())
+		entry = nextEntry(entry, &j.Stops[i-1])
+		dst = append(dst, j.hop(entry, i))
 	}
 	return dst
+}
+
+// hop is the one that ends at stop i. The last stop of a truncated journey
+// stands for all that did not fit: which hops the time before it belongs to is
+// not known.
+func (j *Journey) hop(entry *Stop, i int) Hop {
+	s := newSegment(j, entry, &j.Stops[i-1], &j.Stops[i])
+	if j.Flags&FlagTruncated != 0 && i == MaxStops-1 {
+		return s.unnamed()
+	}
+	return s.hop()
 }
 
 // nextEntry follows where the stack took the packet up: the last reception,
@@ -41,7 +51,7 @@ func (j *Journey) DiedIn() Hop {
 	}
 	last := &j.Stops[n-1]
 	if n > 1 && last.Point == PointFree {
-		return newSegment(j, entry, &j.Stops[n-2], last).hop()
+		return j.hop(entry, n-1)
 	}
 	drop := Stop{At: last.At, Point: PointFree}
 	return newSegment(j, nextEntry(entry, last), last, &drop).hop()

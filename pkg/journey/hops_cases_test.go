@@ -12,8 +12,8 @@ func deliveredCases() []hopCase {
 			"bridge @ br-1", "prerouting @ host", "bridge @ br-1", "forward @ host",
 			"bridge @ br-1", "postrouting @ host", "bridge @ br-1"}, hopsToB),
 	}, {
-		name:  "bridged, hooks name the port instead of the bridge",
-		stops: fromA().pre(portA).fwd(portA).post(portB).toB(),
+		name:  "bridged, hooks name no bridge",
+		stops: fromA().pre(portA).fwd(portA).post(inHost).toB(),
 		want: hops(hopsFromA, []string{
 			"bridge @ vethA", "prerouting @ host", "bridge @ vethA", "forward @ host",
 			"bridge @ vethA", "postrouting @ host", "bridge @ vethA"}, hopsToB),
@@ -84,8 +84,8 @@ func deliveredCases() []hopCase {
 		want:  []string{"qdisc @ A/lo", "xmit @ A/lo", "backlog @ A/lo", "stack_rx @ A/lo"},
 	}, {
 		name:  "from outside to a macvlan, which shares its parent's reception",
-		stops: path{}.at(nic, PointGRO, PointReceive).delivered(mvA),
-		want:  []string{"gro @ nic", "stack_rx @ A/macvlan", "sock_lock @ A/macvlan"},
+		stops: path{}.at(nic, PointGRO, PointReceive).delivered(nic),
+		want:  []string{"gro @ nic", "stack_rx @ nic", "sock_lock @ nic"},
 	}, {
 		name:  "macvlan received again in its namespace",
 		stops: path{}.at(nic, PointGRO, PointReceive).at(mvA, PointReceive, PointDeliver),
@@ -192,6 +192,10 @@ func incompleteCases() []hopCase {
 		stops: path{}.at(nic, PointReceive).pre(nic).at(inHost, PointDeliver),
 		want:  []string{"stack_rx @ nic", "prerouting @ host", "stack_rx @ nic"},
 	}, {
+		name:  "fragment, first seen at the device",
+		stops: path{}.post(nic).at(nic, PointXmit, PointConsume),
+		want:  []string{"postrouting @ host", "stack_tx+qdisc @ nic", "driver @ nic"},
+	}, {
 		name:  "sent, no postrouting",
 		stops: path{}.out(nic).at(nic, PointQueue),
 		want:  []string{"output @ host", "stack_tx @ nic"},
@@ -242,7 +246,7 @@ func endedCases() []hopCase {
 		last("split by GSO", path{}.at(eth0A, PointQueue), PointConsume, EndingSegmented, 0, "qdisc @ A/eth0"),
 		last("merged by GRO", path{}.at(nic, PointGRO), PointMerged, EndingMerged, 0, "gro @ nic"),
 		{"copied for XDP", path{}.sends(eth0A).at(portA, PointConsume), EndingRebuilt, 0,
-			[]string{"qdisc @ A/eth0", "backlog @ vethA"}},
+			[]string{"qdisc @ A/eth0", "backlog @ A/eth0"}},
 		last("copied for XDP, no device", path{}.at(eth0A, PointXmit), PointConsume, EndingRebuilt, 0, "backlog @ A/eth0"),
 		last("completed by a NIC, another ending", path{}.at(nic, PointXmit), PointConsume, EndingConsumed, 0, "driver @ nic"),
 	}

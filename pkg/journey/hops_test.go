@@ -72,11 +72,17 @@ func (p path) at(d dev, points ...Point) path {
 func (p path) sends(d dev) path   { return p.at(d, PointQueue, PointXmit) }
 func (p path) crosses(d dev) path { return p.at(d, PointNetifRx, PointReceive) }
 
-func (p path) pre(d dev) path  { return p.at(d, PointPreIn, PointPreOut) }
-func (p path) in(d dev) path   { return p.at(d, PointInputIn, PointInputOut) }
-func (p path) fwd(d dev) path  { return p.at(d, PointForwardIn, PointForwardOut) }
-func (p path) out(d dev) path  { return p.at(d, PointOutputIn, PointOutputOut) }
-func (p path) post(d dev) path { return p.at(d, PointPostIn, PointPostOut) }
+// Netfilter stops carry no flags of their device, as in the kernel programs.
+func (p path) hook(d dev, points ...Point) path {
+	d.flags &= StopEncap
+	return p.at(d, points...)
+}
+
+func (p path) pre(d dev) path  { return p.hook(d, PointPreIn, PointPreOut) }
+func (p path) in(d dev) path   { return p.hook(d, PointInputIn, PointInputOut) }
+func (p path) fwd(d dev) path  { return p.hook(d, PointForwardIn, PointForwardOut) }
+func (p path) out(d dev) path  { return p.hook(d, PointOutputIn, PointOutputOut) }
+func (p path) post(d dev) path { return p.hook(d, PointPostIn, PointPostOut) }
 
 func (p path) delivered(d dev) path { return p.at(d, PointDeliver, PointTCPProbe) }
 

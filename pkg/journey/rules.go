@@ -89,10 +89,10 @@ var rules = [...]rule{
 	{preOut, forwardIn | inputIn, sameNetns, HopRouting, atHook},
 	{forwardOut | outputOut, postIn | ending, sameNetns, HopRouting, atHook},
 	{postOut, queue, sameNetns, HopStackTX, atTo},
+	{postOut, xmit, sameNetns, HopStackTXQdisc, atTo}, // a fragment: made after the hook, unknown to the queue
 
 	// To the socket.
 	{deliver, tcpProbe, 0, HopSockLock, atFrom},
-	{receive | hooks, socket, otherNetns, HopStackRX, atTo}, // macvlan: its parent received
 	{receive | hooks | deliver, socket, 0, HopStackRX, atReceiver},
 
 	// Taken out of a tunnel where no flag told: only a tunnel's socket or
@@ -109,10 +109,10 @@ var rules = [...]rule{
 
 	// Ended: named by what would have come next.
 	{queue, ending, 0, HopQdisc, atFrom},
-	{xmit, ending, wasRebuilt, HopBacklog, atTo},
+	{xmit, ending, wasRebuilt, HopBacklog, atFrom}, // in the ring of the veth's peer, where XDP copied it
+	{xmit, ending, fromBridge, HopBridge, atFrom},
 	{xmit, consume, fromNIC, HopDriver, atFrom},
 	{xmit, consume, hasLeft, HopDriver, atFrom},
-	{xmit, ending, fromBridge, HopBridge, atFrom},
 	{xmit, ending, 0, HopXmit, atFrom},
 	{netifRx, ending, 0, HopBacklog, atFrom},
 	{gro, ending, 0, HopGRO, atFrom},
@@ -136,12 +136,17 @@ func (s segment) rule() int {
 	return -1
 }
 
-// hop names and places the segment; what no rule knows is HopUnknown at its
-// first stop.
+// hop names and places the segment.
 func (s segment) hop() Hop {
-	h := Hop{Place: s.place(atFrom), Duration: s.to.At - s.from.At}
+	h := s.unnamed()
 	if i := s.rule(); i >= 0 {
 		h.Kind, h.Place = rules[i].kind, s.place(rules[i].at)
 	}
 	return h
+}
+
+// unnamed is the hop of a segment that no rule knows: HopUnknown at its first
+// stop.
+func (s segment) unnamed() Hop {
+	return Hop{Kind: HopUnknown, Place: s.place(atFrom), Duration: s.to.At - s.from.At}
 }

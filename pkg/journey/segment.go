@@ -8,8 +8,8 @@ const (
 	otherNetns                     // in two
 	sameDevice                     // one device
 	inBridge                       // taken up at a port and not yet passed to the bridge's own device
-	fromBridge                     // the first stop is at a bridge's own device
-	toBridge                       // the second is
+	fromBridge                     // the first stop names a bridge
+	toBridge                       // the second does
 	toPort                         // the second is at a port of a bridge
 	fromNIC                        // the first is at a NIC
 	fromVeth                       // the first is at one end of a veth pair
@@ -33,7 +33,7 @@ type segment struct {
 func newSegment(j *Journey, entry, from, to *Stop) segment {
 	f := placeFacts(from, to) | flagFacts(from, to)
 	if entry != nil && entry.Flags&StopPort != 0 && entry.Netns == from.Netns {
-		f |= inBridge
+		f |= inBridge | hookFacts(entry, from, to)
 	}
 	if to.Point == PointQueue || from.Point == PointReceive || to.Point > from.Point {
 		f |= onward
@@ -83,6 +83,22 @@ func flagFacts(from, to *Stop) facts {
 	}
 	return f
 }
+
+// hookFacts finds the bridge in netfilter stops inside one: there br_netfilter
+// presents the bridge as the packet's device (bridge_parent in
+// net/bridge/br_netfilter_hooks.c), whose flags such a stop does not carry.
+func hookFacts(entry, from, to *Stop) facts {
+	var f facts
+	if from.inHook() && from.Ifindex != 0 && from.Ifindex != entry.Ifindex {
+		f |= fromBridge
+	}
+	if to.inHook() && to.Ifindex != 0 && to.Ifindex != entry.Ifindex {
+		f |= toBridge
+	}
+	return f
+}
+
+func (s *Stop) inHook() bool { return s.Point >= PointNF }
 
 // where says which of a segment's devices its hop is placed at.
 type where uint8
