@@ -38,7 +38,6 @@ engine_stop() { with_lock engine_stop_locked "$1"; }
 engine_start_locked() {
 	: >"$HOLDERS/$1"
 	if engine_answers; then
-		say "a Docker engine answers on $SOCKET"
 		return
 	fi
 	command -v dockerd >/dev/null || die "dockerd is not installed: run 'setup.sh engine'"
@@ -90,11 +89,11 @@ engine_stop_locked() {
 	rm -f "$HOLDERS/$1"
 	started_by_us || return 0
 	if has_holders; then
-		say "dockerd stays up for another user"
-		return
+		[ "$1" != manual ] || say "dockerd stays up for another user"
+		return 0
 	fi
 	stop_ours
-	say "dockerd is stopped"
+	[ "$1" != manual ] || say "dockerd is stopped"
 }
 
 # has_holders: forgets the holders that died, says whether one is left.

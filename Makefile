@@ -1,0 +1,82 @@
+# hopscope: build, check, test. `make help` lists the targets.
+#
+# Installing packages and running kernel tests needs root: where this is not
+# root, sudo is asked for it, with the PATH on which Go is found.
+
+SHELL := bash
+GO    ?= go
+BIN   := $(CURDIR)/bin
+
+VERSION  ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+GOLANGCI_VERSION := v2.15.0
+
+SUDO     := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
+AS_ROOT  := $(if $(SUDO),$(SUDO) env "PATH=$(PATH)")
+# Test programs are compiled by this user and run by root.
+TEST_AS_ROOT := $(if $(SUDO),-exec '$(AS_ROOT)')
+SETUP    := $(SUDO) scripts/setup.sh
+ENGINE   := scripts/with-engine.sh
+
+BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
+
+.DEFAULT_GOAL := build
+.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine
+
+build: ## build bin/hopscope, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
+
+generate: tools ## compile the kernel programs, write their Go types
+	$(GO) generate ./bpf
+
+check: fmt-check vet check-generate lint ## everything that needs no kernel and no engine
+
+check-generate: tools ## the committed output of generate is that of its sources
+	GO=$(GO) scripts/check-generate.sh
+
+fmt: tools ## format Go and C
+	gofmt -w $$(git ls-files '*.go')
+	clang-format-19 -i $(BPF_SOURCES)
+
+fmt-check: tools ## Go and C are formatted
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted" >&2; exit 1; fi
+	clang-format-19 --dry-run -Werror $(BPF_SOURCES)
+
+vet: ## go vet
+	$(GO) vet ./...
+
+lint: $(BIN)/tools/golangci-lint-$(GOLANGCI_VERSION) ## golangci-lint, import arrows included
+	$< run ./...
+
+$(BIN)/tools/golangci-lint-$(GOLANGCI_VERSION):
+	GOBIN=$(BIN)/tools $(GO) install $(GOLANGCI)@$(GOLANGCI_VERSION)
+	mv $(BIN)/tools/golangci-lint $@
+
+# One package at a time (-p 1): tests on the kernel measure time.
+test: engine check build ## check, then every test, on this kernel and a real Docker engine
+	$(ENGINE) $(GO) test -count=1 -p 1 -timeout 20m $(TEST_AS_ROOT) ./...
+
+test-unit: ## the tests that need neither root nor Docker
+	$(GO) test -short ./...
+
+demo: engine build ## a small shop of containers with a known fault, traced
+	$(GO) build -o $(BIN)/demo ./internal/lab/demo
+	$(ENGINE) $(AS_ROOT) $(BIN)/demo -hopscope $(BIN)/hopscope
+
+bench: engine build ## what tracing costs
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	$(GO) build -o $(BIN)/bench ./internal/lab/bench
+	$(ENGINE) $(AS_ROOT) $(BIN)/bench
+
+tools:
+	@$(SETUP) tools
+
+engine:
+	@$(SETUP) engine
+
+clean: ## remove what was built
+	rm -rf $(BIN)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

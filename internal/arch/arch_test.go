@@ -1,0 +1,116 @@
+// Package arch holds the import arrows of docs/architecture.md: what flows from
+// the kernel to the screen imports in one direction only.
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hopscope/hopscope/"
+
+// arrows names, for each area, the other areas that it may import. An area is
+// a package and what is below it. Tests may import what they like.
+var arrows = map[string][]string{
+	"bpf":           {},
+	"pkg/probe":     {"bpf"},
+	"pkg/journey":   {},
+	"pkg/inventory": {"pkg/journey"},
+	"pkg/model":     {"pkg/journey", "pkg/inventory"},
+	"pkg/pipeline":  {"pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model"},
+	"pkg/capture":   {"pkg/journey", "pkg/model"},
+	"pkg/export":    {"pkg/journey", "pkg/model"},
+	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model"},
+	"internal/lab": {
+		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/pipeline", "pkg/capture", "pkg/export",
+	},
+	"internal/arch": {},
+	"cmd": {
+		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/pipeline", "pkg/capture", "pkg/export", "tui",
+	},
+}
+
+// listed is what the test needs of `go list -json`.
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	packages := list(t)
+	if len(packages) < len(arrows)/2 {
+		t.Fatalf("go list knows %d packages only", len(packages))
+	}
+	for _, p := range packages {
+		from := areaOf(p.ImportPath)
+		if from == "" {
+			t.Errorf("%s belongs to no area: give it its arrows here", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !strings.HasPrefix(imported, module) {
+				continue
+			}
+			if to := areaOf(imported); to != from && !slices.Contains(arrows[from], to) {
+				t.Errorf("%s imports %s: %s may import only %v", p.ImportPath, imported, from, arrows[from])
+			}
+		}
+	}
+}
+
+// An arrow back would make a wrong import look right.
+func TestArrowsHaveNoCycle(t *testing.T) {
+	var visit func(area string, path []string)
+	visit = func(area string, path []string) {
+		if slices.Contains(path, area) {
+			t.Fatalf("cycle: %v, %s", path, area)
+		}
+		for _, next := range arrows[area] {
+			visit(next, append(slices.Clone(path), area))
+		}
+	}
+	for area := range arrows {
+		visit(area, nil)
+	}
+}
+
+// areaOf is the area of a package of this module, "" when it has none.
+func areaOf(importPath string) string {
+	path := strings.TrimPrefix(importPath, module)
+	for area := range arrows {
+		if path == area || strings.HasPrefix(path, area+"/") {
+			return area
+		}
+	}
+	return ""
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var packages []listed
+	decoder := json.NewDecoder(bytes.NewReader(out))
+	for {
+		var p listed
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		packages = append(packages, p)
+	}
+}
