@@ -68,7 +68,8 @@ func (p *page) right(s string, n int) string {
 // paragraph writes words wrapped to the page, the first line after first and
 // the others after rest.
 func (p *page) paragraph(first, rest, text string, style lipgloss.Style) {
-	for i, part := range p.wrap(text, p.width-p.cells.StringWidth(first)) {
+	margin := max(p.cells.StringWidth(first), p.cells.StringWidth(rest))
+	for i, part := range p.wrap(text, p.width-margin) {
 		if i == 0 {
 			p.line(first + style.Render(part))
 		} else {
@@ -78,7 +79,8 @@ func (p *page) paragraph(first, rest, text string, style lipgloss.Style) {
 }
 
 // wrap breaks a cleaned text at blanks and, where a word is too long, within
-// the word, so that no line is wider than n cells. Nothing is left out.
+// the word, after a "+" if there is one, so that no line is wider than n cells.
+// Nothing is left out.
 func (p *page) wrap(text string, n int) []string {
 	n = max(n, 8)
 	var out []string
@@ -98,6 +100,9 @@ func (p *page) wrap(text string, n int) []string {
 				continue
 			}
 			head := p.cells.Truncate(word, n, "")
+			if i := strings.LastIndexByte(head, '+'); i > 0 {
+				head = head[:i+1]
+			}
 			out, word = append(out, head), word[len(head):]
 		}
 	}

@@ -28,7 +28,7 @@ func (p *page) columns() columns {
 		fixed += shareCells
 	}
 	free := p.width - fixed
-	c.bar = max(8, free/3)
+	c.bar = max(8, free/4)
 	c.label = free - c.bar
 	return c
 }
@@ -40,6 +40,9 @@ func paths(p *page, s model.Snapshot, full int) {
 	}
 	p.section("PATHS, the one that took the most time first")
 	for i := range s.Paths[:min(full, len(s.Paths))] {
+		if i > 0 {
+			p.line("")
+		}
 		waterfall(p, &s.Paths[i], s.DurationNs)
 	}
 	if len(s.Paths) <= full {
@@ -83,7 +86,6 @@ func waterfall(p *page, x *model.Path, window int64) {
 		begin += x.Hops[i].Share
 	}
 	p.line("  " + p.left("total", c.label+1+c.bar) + p.right("", c.shares()) + numbers(p, x.Total))
-	p.line("")
 }
 
 // shares is the width of the columns of shares.

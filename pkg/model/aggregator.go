@@ -12,7 +12,7 @@ import (
 // under "(other)" and told in the snapshot's notes. A zero field means its
 // default.
 type Limits struct {
-	Paths     int // raw paths, default 1,024; 15 hops over three decades take about 70 kB each
+	Paths     int // raw paths, default 1,024; 15 hops over three decades take about 85 kB each
 	Hops      int // hops of one raw path, default 48
 	Drops     int // groups of drops, default 4,096
 	Endpoints int // local ends with counters, default 4,096
@@ -102,7 +102,7 @@ func (a *Aggregator) Add(j *journey.Journey, hops []journey.Hop) {
 	case journey.EndingDelivered, journey.EndingLeft, journey.EndingConsumed:
 		a.addPath(j, k, hops, int64(total), weight)
 	case journey.EndingDropped:
-		a.addDrop(j, k, hops, weight)
+		a.addDrop(j, k, weight)
 	}
 }
 

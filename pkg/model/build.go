@@ -168,7 +168,7 @@ func (b *builder) slowest(a *Aggregator) []Slow {
 		s := Slow{
 			At:   b.meta.MonotonicZero.Add(time.Duration(k.start)).UTC(),
 			From: endOf(b.endpoint(k.key.src)), To: endOf(b.endpoint(k.key.dst)),
-			Proto: protoName(k.key.proto), Port: k.key.port, TotalNs: k.total,
+			Proto: journey.ProtoName(k.key.proto), Port: k.key.port, TotalNs: k.total,
 			Hops: make([]SlowHop, 0, len(k.hops)),
 		}
 		for _, h := range k.hops {

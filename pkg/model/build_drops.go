@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
 )
 
 // dropName is one group of drops by name.
@@ -35,7 +36,7 @@ func (b *builder) drops(a *Aggregator) ([]Drop, map[Class]uint64) {
 			Reason: d.reason, Hop: d.hop, Where: d.where, Location: d.location,
 			Container: known(d.container), Device: known(d.device),
 			From: endOf(d.from), To: endOf(d.to),
-			Proto: protoName(d.proto), Port: d.port, Count: n,
+			Proto: journey.ProtoName(d.proto), Port: d.port, Count: n,
 		})
 	}
 	slices.SortFunc(out, func(x, y Drop) int {

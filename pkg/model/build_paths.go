@@ -88,12 +88,14 @@ func (b *builder) pathKey(raw rawKey) pathKey {
 // outside has none.
 func (b *builder) network(raw rawKey) string {
 	if raw.src.Netns != 0 {
-		if n := b.names.Network(raw.src.Netns, raw.srcIf); n != "" {
-			return n
+		if n, ok := b.names.Network(raw.src.Netns, raw.srcIf); ok {
+			return n.Name
 		}
 	}
 	if raw.dst.Netns != 0 {
-		return b.names.Network(raw.dst.Netns, raw.dstIf)
+		if n, ok := b.names.Network(raw.dst.Netns, raw.dstIf); ok {
+			return n.Name
+		}
 	}
 	return ""
 }
@@ -139,7 +141,7 @@ func (n *namedPath) export() Path {
 	k := n.key
 	p := Path{
 		From: endOf(k.from), To: endOf(k.to), Network: k.network,
-		Proto: protoName(k.proto), Port: k.port, NAT: k.nat, Direction: "request",
+		Proto: journey.ProtoName(k.proto), Port: k.port, NAT: k.nat, Direction: "request",
 		Journeys: n.total.d.count, Bytes: n.bytes, Total: n.total.d.export(),
 		Hops: make([]Hop, 0, len(n.hops)),
 	}

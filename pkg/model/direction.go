@@ -62,7 +62,7 @@ func (s *servers) response(j *journey.Journey) bool {
 	if !hasPorts(j.Proto) {
 		return icmpResponse(j)
 	}
-	if j.Proto == protoTCP && j.TCPFlags&tcpFlagSYN != 0 {
+	if j.Proto == journey.ProtoTCP && j.TCPFlags&tcpFlagSYN != 0 {
 		return s.handshake(j)
 	}
 	toServer := s.has(j.Proto, j.Last.Dst) || s.has(j.Proto, j.First.Dst)
@@ -95,9 +95,9 @@ func (s *servers) handshake(j *journey.Journey) (response bool) {
 func icmpResponse(j *journey.Journey) bool {
 	kind := j.First.Dst.Port() >> 8
 	switch j.Proto {
-	case protoICMP:
+	case journey.ProtoICMP:
 		return kind != 8 && kind != 13 // echo, timestamp
-	case protoICMPv6:
+	case journey.ProtoICMPv6:
 		switch kind {
 		case 128, 130, 133, 135: // echo, multicast listener, router, neighbour
 			return false

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hopscope/hopscope/pkg/model/human"
 )
@@ -112,13 +113,14 @@ func duration(ns *int64) string {
 	return human.Duration(*ns)
 }
 
-// mend says what to try first against a slow hop.
+// mend says what to try first against a slow hop. A hop that this kernel cannot
+// separate ("stack_tx+qdisc") has the mend of its last part.
 func mend(h *Hop) string {
 	device := "DEVICE"
 	if h.Device != nil {
 		device = *h.Device
 	}
-	switch h.Hop {
+	switch h.Hop[strings.LastIndexByte(h.Hop, '+')+1:] {
 	case "qdisc":
 		return fmt.Sprintf("packets wait for this device's queueing discipline: see `tc -s qdisc show dev %s`; raise its rate, or shorten its queue", device)
 	case "backlog":

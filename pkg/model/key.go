@@ -1,19 +1,8 @@
 package model
 
 import (
-	"strconv"
-
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
-)
-
-// IP protocol numbers (IANA).
-const (
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoICMPv6 = 58
-	protoSCTP   = 132
 )
 
 // rawKey is what makes journeys one path before names are known. The client's
@@ -121,21 +110,5 @@ func natOf(j *journey.Journey, response bool) natKind {
 }
 
 func hasPorts(proto uint8) bool {
-	return proto == protoTCP || proto == protoUDP || proto == protoSCTP
-}
-
-func protoName(proto uint8) string {
-	switch proto {
-	case protoICMP:
-		return "icmp"
-	case protoTCP:
-		return "tcp"
-	case protoUDP:
-		return "udp"
-	case protoICMPv6:
-		return "icmp6"
-	case protoSCTP:
-		return "sctp"
-	}
-	return "ip-" + strconv.Itoa(int(proto))
+	return proto == journey.ProtoTCP || proto == journey.ProtoUDP || proto == journey.ProtoSCTP
 }

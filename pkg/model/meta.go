@@ -16,8 +16,8 @@ type Names interface {
 	// Where names a place as a hop shows it ("veth of web", "br-shop",
 	// "host"), and its device, "" for a namespace as a whole.
 	Where(netns, ifindex uint32) (where, device string)
-	// Network is the Docker network that a device belongs to, "" for none.
-	Network(netns, ifindex uint32) string
+	// Network is the Docker network that a device belongs to, false for none.
+	Network(netns, ifindex uint32) (inventory.Network, bool)
 }
 
 // Symbols names what only the running kernel knows.

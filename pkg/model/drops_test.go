@@ -1,0 +1,91 @@
+package model
+
+import (
+	"testing"
+
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+type fakeSymbols struct{}
+
+func (fakeSymbols) Reason(n uint32) string {
+	return map[uint32]string{2: "NOT_SPECIFIED", 3: "NO_SOCKET", 8: "NETFILTER_DROP"}[n]
+}
+
+func (fakeSymbols) Symbol(addr uint64) string {
+	return map[uint64]string{1: "tcp_v4_rcv+0x12", 2: "nf_hook_slow+0x9c", 3: "ping_rcv+0x40"}[addr]
+}
+
+func TestDrops(t *testing.T) {
+	a := New(Limits{})
+	drop := func(n int, reason uint32, location uint64) {
+		hops := bridged()[:3]
+		for range n {
+			j := packet(hops)
+			j.Ending, j.DropReason, j.DropLocation, j.Weight = journey.EndingDropped, reason, location, 2
+			last := &j.Stops[len(j.Stops)-1]
+			last.Point, last.Netns, last.Ifindex = journey.PointFree, 0, 0
+			j.Stops[len(j.Stops)-2].Netns = apiNS
+			j.Stops[len(j.Stops)-2].Ifindex = apiEth
+			a.Add(j, hops)
+		}
+	}
+	drop(3, 8, 2)
+	drop(5, 2, 1)
+	drop(4, 3, 3)
+	drop(7, 3, 99)
+	s := a.Snapshot(shop(), Meta{Symbols: fakeSymbols{}})
+	if len(s.Drops) != 2 || len(s.Paths) != 0 {
+		t.Fatalf("%d drops, %d paths, want 2 and 0: %+v", len(s.Drops), len(s.Paths), s.Drops)
+	}
+	d := s.Drops[0]
+	if d.Reason != "NO_SOCKET" || d.Location != "0x63" || d.Count != 14 {
+		t.Errorf("largest group: %+v", d)
+	}
+	d = s.Drops[1]
+	if d.Reason != "NETFILTER_DROP" || d.Location != "nf_hook_slow+0x9c" || d.Count != 6 ||
+		d.From.Name != "web" || d.To.Name != "10.0.0.3" || d.Port != 8080 || d.Proto != "tcp" {
+		t.Errorf("second group: %+v", d)
+	}
+	if d.Hop != "stack_rx" || d.Where != "eth0 of api" || d.Container == nil || *d.Container != "api" || *d.Device != "dev21" {
+		t.Errorf("place: %+v", d)
+	}
+	if n := s.Accounting.Notes["freed_noise"]; n != 18 {
+		t.Errorf("freed_noise is %d, want 2×(5+4)", n)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, c := range []struct {
+		reason, location string
+		want             Class
+	}{
+		{"NOT_SPECIFIED", "tcp_v4_rcv+0x1c", ClassNoise},
+		{"SKB_DROP_REASON_NOT_SPECIFIED", "tcp_v6_rcv", ClassNoise},
+		{"NOT_SPECIFIED", "tcp_v4_rcv_other", ClassLoss},
+		{"NOT_SPECIFIED", "udp_destruct_common+1", ClassUnread},
+		{"QUEUE_PURGE", "sk_stream_kill_queues+0x7f", ClassUnread},
+		{"QUEUE_PURGE", "qdisc_reset_queue", ClassLoss},
+		{"NO_SOCKET", "tcp_v4_rcv", ClassLoss},
+		{"TCP_OLD_DATA", "tcp_data_queue", ClassDuplicate},
+		{"TCP_CLOSE", "tcp_rcv_state_process", ClassUnread},
+		{"17", "0xffffffff81000000", ClassLoss},
+	} {
+		if got := Classify(Dropped{Reason: c.reason, Location: c.location}); got != c.want {
+			t.Errorf("%s at %s: %v, want %v", c.reason, c.location, got, c.want)
+		}
+	}
+}
+
+func TestDropsBeyondTheLimit(t *testing.T) {
+	a := New(Limits{Drops: 2})
+	for i := range 5 {
+		j := packet(bridged())
+		j.Ending, j.DropReason, j.DropLocation = journey.EndingDropped, 8, uint64(i)
+		a.Add(j, bridged())
+	}
+	s := a.Snapshot(shop(), Meta{})
+	if len(s.Drops) != 3 || s.Drops[0].Count != 3 || s.Drops[0].From.Name != otherName || s.Accounting.Notes["other_drops"] != 3 {
+		t.Errorf("%+v, notes %v", s.Drops, s.Accounting.Notes)
+	}
+}
