@@ -23,27 +23,28 @@ type Place struct {
 
 // The hops, in the order in which docs/hops.md explains them.
 const (
-	HopUnknown      HopKind = iota
-	HopStackTX              // IP output and neighbour, before the device's qdisc
-	HopQdisc                // in the device's queueing discipline
-	HopXmit                 // the driver's transmit function, to the peer's backlog
-	HopBacklog              // waiting for the softirq of a CPU
-	HopGRO                  // generic receive offload
-	HopBridge               // forwarding inside a bridge (derived from its neighbours)
-	HopPrerouting           // conntrack and DNAT
-	HopInput                // netfilter INPUT
-	HopRouting              // routing decision
-	HopForward              // netfilter FORWARD: the filter rules
-	HopOutput               // netfilter OUTPUT: conntrack and DNAT of local packets
-	HopPostrouting          // SNAT, MASQUERADE
-	HopEncap                // put into a tunnel header
-	HopDecap                // taken out of a tunnel header
-	HopMacvlan              // between a macvlan and its parent
-	HopDriver               // to the NIC's completion of the transmission
-	HopStackRX              // from the device to the socket
-	HopSockLock             // waiting while user space owns the socket
-	HopMerged               // the routed way, where netfilter stops are missing
-	HopStackTXQdisc         // of a fragment, whose queueing was not seen apart
+	HopUnknown        HopKind = iota
+	HopStackTX                // IP output and neighbour, before the device's qdisc
+	HopQdisc                  // in the device's queueing discipline
+	HopXmit                   // the driver's transmit function, to the peer's backlog
+	HopBacklog                // waiting for the softirq of a CPU
+	HopGRO                    // generic receive offload
+	HopBridge                 // forwarding inside a bridge (derived from its neighbours)
+	HopPrerouting             // conntrack and DNAT
+	HopInput                  // netfilter INPUT
+	HopRouting                // routing decision
+	HopForward                // netfilter FORWARD: the filter rules
+	HopOutput                 // netfilter OUTPUT: conntrack and DNAT of local packets
+	HopPostrouting            // SNAT, MASQUERADE
+	HopEncap                  // put into a tunnel header
+	HopDecap                  // taken out of a tunnel header
+	HopMacvlan                // between a macvlan and its parent
+	HopDriver                 // to the NIC's completion of the transmission
+	HopStackRX                // from the device to the socket
+	HopSockLock               // waiting while user space owns the socket
+	HopMerged                 // the routed way, where netfilter stops are missing
+	HopStackTXQdisc           // of a fragment, whose queueing was not seen apart
+	HopStackRXRouting         // of a packet whose PREROUTING ran inside the bridge
 )
 
 var hopNames = [...]string{
@@ -52,8 +53,9 @@ var hopNames = [...]string{
 	HopInput: "input", HopRouting: "routing", HopForward: "forward", HopOutput: "output",
 	HopPostrouting: "postrouting", HopEncap: "encap", HopDecap: "decap", HopMacvlan: "macvlan",
 	HopDriver: "driver", HopStackRX: "stack_rx", HopSockLock: "sock_lock",
-	HopMerged:       "prerouting+routing+forward+postrouting",
-	HopStackTXQdisc: "stack_tx+qdisc",
+	HopMerged:         "prerouting+routing+forward+postrouting",
+	HopStackTXQdisc:   "stack_tx+qdisc",
+	HopStackRXRouting: "stack_rx+routing",
 }
 
 func (k HopKind) String() string {

@@ -17,7 +17,7 @@ func (j *Journey) Hops(dst []Hop) []Hop {
 // stands for all that did not fit: which hops the time before it belongs to is
 // not known.
 func (j *Journey) hop(entry *Stop, i int) Hop {
-	s := newSegment(j, entry, &j.Stops[i-1], &j.Stops[i])
+	s := newSegment(j, entry, i-1, &j.Stops[i])
 	if j.Flags&FlagTruncated != 0 && i == MaxStops-1 {
 		return s.unnamed()
 	}
@@ -54,5 +54,5 @@ func (j *Journey) DiedIn() Hop {
 		return j.hop(entry, n-1)
 	}
 	drop := Stop{At: last.At, Point: PointFree}
-	return newSegment(j, nextEntry(entry, last), last, &drop).hop()
+	return newSegment(j, nextEntry(entry, last), n-1, &drop).hop()
 }

@@ -25,11 +25,11 @@ func deliveredCases() []hopCase {
 			"routing @ host", "postrouting @ host", "stack_tx @ br-2", "qdisc @ br-2", "bridge @ br-2"}, hopsToB),
 	}, {
 		name: "routed to another bridge, bridge-nf-call-iptables 1",
-		stops: fromA().pre(bridge).at(bridge, PointReceive).pre(bridge).fwd(bridge).
+		stops: fromA().pre(bridge).at(bridge, PointReceive).fwd(bridge).
 			post(other).sends(other).toB(),
 		want: hops(hopsFromA, []string{
 			"bridge @ br-1", "prerouting @ host", "bridge @ br-1",
-			"stack_rx @ br-1", "prerouting @ host", "routing @ host", "forward @ host",
+			"stack_rx+routing @ host", "forward @ host",
 			"routing @ host", "postrouting @ host", "stack_tx @ br-2", "qdisc @ br-2", "bridge @ br-2"}, hopsToB),
 	}, {
 		name: "from outside to a published port",
@@ -52,6 +52,17 @@ func deliveredCases() []hopCase {
 		stops: fromA().at(bridge, PointReceive).pre(bridge).in(bridge).delivered(bridge),
 		want: hops(hopsFromA, []string{"bridge @ br-1", "stack_rx @ br-1", "prerouting @ host",
 			"routing @ host", "input @ host", "stack_rx @ br-1", "sock_lock @ br-1"}),
+	}, {
+		name:  "container to host, bridge-nf-call-iptables 1",
+		stops: fromA().pre(bridge).at(bridge, PointReceive).in(bridge).delivered(bridge),
+		want: hops(hopsFromA, []string{"bridge @ br-1", "prerouting @ host", "bridge @ br-1",
+			"stack_rx+routing @ host", "input @ host", "stack_rx @ br-1", "sock_lock @ br-1"}),
+	}, {
+		name:  "passed up, PREROUTING run in the bridge and again in the stack",
+		stops: fromA().pre(bridge).at(bridge, PointReceive).pre(bridge).in(bridge).delivered(bridge),
+		want: hops(hopsFromA, []string{"bridge @ br-1", "prerouting @ host", "bridge @ br-1",
+			"stack_rx @ br-1", "prerouting @ host", "routing @ host", "input @ host",
+			"stack_rx @ br-1", "sock_lock @ br-1"}),
 	}, {
 		name:  "container to host, no netfilter links",
 		stops: fromA().at(bridge, PointReceive, PointDeliver),

@@ -208,9 +208,8 @@ func TestEachRuleIsUsed(t *testing.T) {
 		j := Journey{Stops: c.stops, Ending: c.ending, Proto: c.proto}
 		var entry *Stop
 		for i := 1; i < len(j.Stops); i++ {
-			from, to := &j.Stops[i-1], &j.Stops[i]
-			entry = nextEntry(entry, from)
-			if r := newSegment(&j, entry, from, to).rule(); r >= 0 {
+			entry = nextEntry(entry, &j.Stops[i-1])
+			if r := newSegment(&j, entry, i-1, &j.Stops[i]).rule(); r >= 0 {
 				used[r] = true
 			}
 		}

@@ -87,6 +87,7 @@ var rules = [...]rule{
 	// The stack between its hooks.
 	{receive, preIn, sameNetns, HopStackRX, atFrom},
 	{preOut, forwardIn | inputIn, sameNetns, HopRouting, atHook},
+	{receive, forwardIn | inputIn, sameNetns | prerouted, HopStackRXRouting, atHook}, // not run again: ip_sabotage_in
 	{forwardOut | outputOut, postIn | ending, sameNetns, HopRouting, atHook},
 	{postOut, queue, sameNetns, HopStackTX, atTo},
 	{postOut, xmit, sameNetns, HopStackTXQdisc, atTo}, // a fragment: made after the hook, unknown to the queue

@@ -15,6 +15,7 @@ const (
 	fromVeth                       // the first is at one end of a veth pair
 	encapsulated                   // the packet got a tunnel header in between
 	decapsulated                   // it lost one
+	prerouted                      // PREROUTING ran inside the bridge that passed the packet up
 	onward                         // the stops follow each other in the order of forwarding
 	isTCP
 	hasLeft    // the journey ended by leaving the host
@@ -28,10 +29,14 @@ type segment struct {
 	facts    facts
 }
 
-// newSegment looks at two stops of j; entry is the RECEIVE stop at or before
-// from, when nothing sent the packet since.
-func newSegment(j *Journey, entry, from, to *Stop) segment {
+// newSegment looks at the time from a stop of j, by index, to the next one;
+// entry is the RECEIVE stop at or before it, when nothing sent the packet since.
+func newSegment(j *Journey, entry *Stop, at int, to *Stop) segment {
+	from := &j.Stops[at]
 	f := placeFacts(from, to) | flagFacts(from, to)
+	if from.Point == PointReceive && at > 0 && j.Stops[at-1].Point == PointPreOut {
+		f |= prerouted
+	}
 	if entry != nil && entry.Flags&StopPort != 0 && entry.Netns == from.Netns {
 		f |= inBridge | hookFacts(entry, from, to)
 	}
