@@ -15,7 +15,7 @@ import (
 // ContainerSpec describes a container of the traffic program.
 type ContainerSpec struct {
 	Name     string     // short; see Shop.Name
-	Networks []*Network // in the order of eth0, eth1, ...; none: as Mode says
+	Networks []*Network // none: as Mode says. Docker makes eth0, eth1, ... in the order of their names
 	Mode     string     // network mode: "" (docker0), "host", "none", "container:ID"
 	Publish  []string   // as docker run -p takes them: "8000", "127.0.0.1:18080:8000/udp"
 	Args     []string   // of the traffic program; none: "sleep"

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"flag"
 	"os"
 	"time"
 
@@ -12,9 +13,14 @@ const lockFile = "/run/hopscope-lab.lock"
 
 // Lock waits until this test is the only user of the lab on this machine,
 // removes what earlier ones left behind, and holds the lock until the test
-// ends. Call it first in a test that uses any other fixture, and once.
+// ends. Call it first in a test that uses any other fixture, and once. With
+// `go test -short`, the run without root and Docker, it skips the test; `make
+// test` is never short.
 func Lock(t TB) {
 	t.Helper()
+	if s, ok := t.(interface{ Skip(args ...any) }); ok && short() {
+		s.Skip("needs root and a Docker engine, which -short does without")
+	}
 	file, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	must(t, err, "open the lab's lock (tests of the lab need root)")
 	for {
@@ -27,4 +33,11 @@ func Lock(t TB) {
 	must(t, err, "lock %s", lockFile)
 	t.Cleanup(func() { _ = file.Close() }) // closing releases the lock
 	Sweep(t)
+}
+
+// short is testing.Short without the testing package, which registers its
+// flags in every program that imports it.
+func short() bool {
+	f := flag.Lookup("test.short")
+	return f != nil && f.Value.String() == "true"
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 )
@@ -36,9 +37,25 @@ func randomHex() string {
 // Name makes a short name unique: "web" becomes "hopscope-3fa2b1-web".
 func (s *Shop) Name(short string) string { return s.unique + short }
 
-// UsePlainNames gives short names as they are. Only for a run that owns the machine's
-// names, such as the demo.
-func (s *Shop) UsePlainNames() { s.unique = "" }
+// UsePlainNames gives short names as they are, as long as nobody else has one
+// of these names; it says whether it does. For what people read, such as the
+// demo.
+func (s *Shop) UsePlainNames(containers, networks []string) bool {
+	s.t.Helper()
+	ctx := context.Background()
+	for _, name := range containers {
+		if _, err := s.Client.ContainerInspect(ctx, name); !cerrdefs.IsNotFound(err) {
+			return false
+		}
+	}
+	for _, name := range networks {
+		if _, err := s.Client.NetworkInspect(ctx, name, network.InspectOptions{}); !cerrdefs.IsNotFound(err) {
+			return false
+		}
+	}
+	s.unique = ""
+	return true
+}
 
 // NetworkSpec describes a Docker network.
 type NetworkSpec struct {
