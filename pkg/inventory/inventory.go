@@ -68,7 +68,7 @@ type Port struct {
 	Container uint16
 	HostIP    netip.Addr
 	Host      uint16 // 0: exposed, not published
-	HowServed string // "dnat", "dnat+proxy", "proxy"
+	HowServed string // "dnat", "dnat+proxy", "proxy", "" when unknown
 }
 
 // Network is one Docker network.

@@ -51,6 +51,9 @@ func (inv *Inventory) listWithoutEngine() {
 	alive := make(map[string]bool, len(list))
 	for _, c := range list {
 		alive[c.ID] = true
+		if inv.lives(c.ID) {
+			continue // with the process that the engine named
+		}
 		if c.Netns == inv.host.Inode {
 			c.NetworkMode = "host"
 		}
@@ -62,6 +65,15 @@ func (inv *Inventory) listWithoutEngine() {
 			inv.state.observe(c, now)
 		}
 	}
+}
+
+// lives says whether the process of a known container is still there.
+func (inv *Inventory) lives(id string) bool {
+	c := inv.state.containers[id]
+	if c.Running() {
+		locate(&c, inv.proc, inv.cgroup)
+	}
+	return c.Running()
 }
 
 // look finds all namespaces, reads all devices, and finds cgroups that

@@ -65,6 +65,8 @@ func (s *state) servePorts(proxies map[served]bool) {
 				ports[i].HowServed = ""
 			case proxy && translates:
 				ports[i].HowServed = "proxy"
+			case proxy && p.HostIP.Is6(): // engines before 27 leave it to the proxy, unless told otherwise
+				ports[i].HowServed = ""
 			case proxy:
 				ports[i].HowServed = "dnat+proxy"
 			default:

@@ -94,7 +94,7 @@ func continueRun(c, old Container, now time.Time) Container {
 		}
 	case c.PID == old.PID && old.Stopped.IsZero():
 		c.Addrs = old.Addrs
-		c.SubCgroups = union(old.SubCgroups, c.SubCgroups)
+		c.SubCgroups, c.Sandbox = union(old.SubCgroups, c.SubCgroups), first(c.Sandbox, old.Sandbox)
 		c.Networks = keepAttachments(c.Networks, old.Networks)
 	default:
 		if old.Netns != 0 || old.CgroupID != 0 {
@@ -234,12 +234,10 @@ func (s *state) observeDevice(d Device, now time.Time) {
 	d.Seen, d.Gone = now, time.Time{}
 	if known && old.Gone.IsZero() && old.Name == d.Name && old.Kind == d.Kind && old.MAC == d.MAC {
 		d.Seen = old.Seen
-		if d.PeerNetns == 0 && d.PeerIfindex == old.PeerIfindex {
-			d.PeerNetns = old.PeerNetns // the peer's namespace was not among those read
-		}
 		if d.ParentNetns == 0 && d.Parent == old.Parent {
 			d.ParentNetns = old.ParentNetns
 		}
+		d = keepPeer(d, old)
 	} else if known {
 		if old.Gone.IsZero() {
 			old.Gone = now
@@ -247,6 +245,23 @@ func (s *state) observeDevice(d Device, now time.Time) {
 		s.former = append(s.former[max(0, len(s.former)-maxGoneDevices+1):], old)
 	}
 	s.devices[k] = d
+}
+
+// keepPeer keeps what a veth led to when the peer's namespace was not among
+// those read, and when Docker takes the pair down: it first moves the peer back
+// into the host's namespace, where a reading may find it.
+func keepPeer(d, old Device) Device {
+	away := old.PeerNetns != 0 && old.PeerNetns != d.Netns
+	switch {
+	case d.PeerNetns == 0 && d.PeerIfindex == old.PeerIfindex:
+		d.PeerNetns = old.PeerNetns
+	case d.PeerNetns == d.Netns && away:
+		d.PeerNetns, d.PeerIfindex = old.PeerNetns, old.PeerIfindex
+		if d.Master == 0 {
+			d.Master = old.Master
+		}
+	}
+	return d
 }
 
 // setAddrs gives every running container the addresses of its namespace. Those

@@ -14,15 +14,16 @@ func (t tenure) overlaps(o tenure) bool {
 	return (t.to.IsZero() || t.to.After(o.from)) && (o.to.IsZero() || o.to.After(t.from))
 }
 
-// distance is how long at lies outside the tenure, 0 within.
-func (t tenure) distance(at time.Time) time.Duration {
-	switch {
-	case at.Before(t.from):
-		return t.from.Sub(at)
-	case !t.to.IsZero() && at.After(t.to):
-		return at.Sub(t.to)
+// overlap is how long the tenure and a time share; when they share nothing, it
+// is negative, the gap between them. to must not be zero.
+func (t tenure) overlap(from, to time.Time) time.Duration {
+	if !t.to.IsZero() && t.to.Before(to) {
+		to = t.to
 	}
-	return 0
+	if t.from.After(from) {
+		from = t.from
+	}
+	return to.Sub(from)
 }
 
 // current picks who holds it now, or else who held it last: all that held it
@@ -43,14 +44,16 @@ func current(all []tenure) []tenure {
 	return together(all, last)
 }
 
-// around picks who held it at that time, or nearest to it. A zero time is now.
-func around(all []tenure, at time.Time) []tenure {
-	if at.IsZero() || len(all) == 0 {
+// during picks who held it in the time of a device: for a dead device the one
+// that it shared most time with. Its own times are when changes were noticed,
+// a little later than a new owner may have come.
+func during(all []tenure, d Device) []tenure {
+	if d.Gone.IsZero() || len(all) == 0 {
 		return current(all)
 	}
 	best := 0
 	for i, t := range all {
-		if t.distance(at) < all[best].distance(at) {
+		if t.overlap(d.Seen, d.Gone) > all[best].overlap(d.Seen, d.Gone) {
 			best = i
 		}
 	}

@@ -118,7 +118,7 @@ func (inv *Inventory) connect(ctx context.Context) feed {
 		f.stop()
 		f = feed{}
 	} else {
-		inv.setSource(Source{Name: "docker", OK: true, Detail: about})
+		inv.setSource(Source{Name: "docker", OK: true, Detail: Clean(about)})
 		inv.note("docker", "")
 	}
 	inv.look()

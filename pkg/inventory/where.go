@@ -1,9 +1,6 @@
 package inventory
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // Where names a place for people, and the device that is there by its raw name
 // ("" when it is unknown, or for ifindex 0, the namespace as a whole).
@@ -29,7 +26,7 @@ func (v *View) Where(netns, ifindex uint32) (where, device string) {
 	if netns == v.facts.Host {
 		return v.hostPlace(d), d.Name
 	}
-	if owners := v.containers(around(v.byNetns[netns], d.Gone)); len(owners) > 0 {
+	if owners := v.containers(during(v.byNetns[netns], d)); len(owners) > 0 {
 		return d.Name + " of " + joinNames(owners), d.Name
 	}
 	return d.Name + " in " + v.namespaceName(netns), d.Name
@@ -47,19 +44,24 @@ func (v *View) hostPlace(d Device) string {
 		return "bridge " + n.Name
 	}
 	if d.Kind == "veth" {
-		if owners := v.containers(around(v.byNetns[d.PeerNetns], d.Gone)); len(owners) > 0 {
-			return "veth of " + joinNames(owners) + v.leg(d)
+		if owners := v.behind(d); owners != "" {
+			return "veth of " + owners + v.leg(d, owners)
 		}
 	}
 	return d.Name + " of host"
 }
 
-// leg tells the legs of a container apart by their networks, where it has more
-// than one at the time of the device.
-func (v *View) leg(d Device) string {
+// behind names the containers at the other end of a host's veth, "" for none.
+func (v *View) behind(d Device) string {
+	return joinNames(v.containers(during(v.byNetns[d.PeerNetns], d)))
+}
+
+// leg tells the legs of the owners apart by their networks, where they had
+// more than one at the time of the device.
+func (v *View) leg(d Device, owners string) string {
 	legs := 0
 	for _, o := range v.facts.Devices {
-		if o.Netns == v.facts.Host && o.Kind == "veth" && o.PeerNetns == d.PeerNetns && sameTime(o, d) {
+		if o.Netns == v.facts.Host && o.Kind == "veth" && o.PeerNetns == d.PeerNetns && sameTime(o, d) && v.behind(o) == owners {
 			legs++
 		}
 	}
@@ -82,7 +84,7 @@ func (v *View) namespaceName(netns uint32) string {
 	if netns == v.facts.Host && netns != 0 {
 		return "host"
 	}
-	if owners := v.containers(around(v.byNetns[netns], time.Time{})); len(owners) > 0 {
+	if owners := v.ContainersByNetns(netns); len(owners) > 0 {
 		return joinNames(owners)
 	}
 	if ns := v.netns[netns]; ns.Name != "" {
