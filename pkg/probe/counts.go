@@ -98,15 +98,9 @@ func (p *Probe) Counts() (Counts, error) {
 	if err != nil {
 		return Counts{}, err
 	}
-	var perCPU []bpf.HopscopeHsCounters
-	if err := p.coll.Maps["hs_count"].Lookup(uint32(0), &perCPU); err != nil {
-		return Counts{}, fmt.Errorf("read the counters: %w", err)
-	}
-	total := p.sweep.counted()
-	for _, c := range perCPU {
-		for i, v := range c.N {
-			total[i] += v
-		}
+	total, err := p.totals()
+	if err != nil {
+		return Counts{}, err
 	}
 	pick := func(names []counterName) map[string]uint64 {
 		m := make(map[string]uint64, len(names))
@@ -128,6 +122,21 @@ func (p *Probe) Counts() (Counts, error) {
 	}
 	c.Notes["missed_runs"] = missedRuns(p.coll.Programs)
 	return c, nil
+}
+
+// totals sums every counter over the CPUs and the sweeper.
+func (p *Probe) totals() ([counterMax]uint64, error) {
+	total := p.sweep.counted()
+	var perCPU []bpf.HopscopeHsCounters
+	if err := p.coll.Maps["hs_count"].Lookup(uint32(0), &perCPU); err != nil {
+		return total, fmt.Errorf("read the counters: %w", err)
+	}
+	for _, c := range perCPU {
+		for i, v := range c.N {
+			total[i] += v
+		}
+	}
+	return total, nil
 }
 
 // missedRuns counts invocations that the kernel left out because the program

@@ -6,6 +6,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/bpf"
 )
 
 // meter measures what the programs cost. The kernel's own accounting
@@ -15,15 +17,15 @@ type meter struct {
 	stats io.Closer
 	begun time.Time
 	from  map[string]ebpf.ProgramStats
+	born  uint64
 }
 
 // Cost is the programs' share of CPU time during one slice.
 type Cost struct {
-	Window     time.Duration // length of the slice
-	Runtime    time.Duration // spent in the programs, over all CPUs
-	Runs       uint64        // invocations
-	NsPerStop  float64
-	CPUPercent float64 // of one core
+	Window  time.Duration // length of the slice
+	Runtime time.Duration // spent in the programs, over all CPUs
+	Runs    uint64        // invocations
+	Packets uint64        // births, tracked or not
 }
 
 // MeterStart begins a slice.
@@ -35,12 +37,12 @@ func (p *Probe) MeterStart() error {
 	if err != nil {
 		return err
 	}
-	p.meter = meter{stats: stats, begun: time.Now(), from: p.programStats()}
+	p.meter = meter{stats: stats, begun: time.Now(), from: p.programStats(), born: p.births()}
 	return nil
 }
 
 // MeterStop ends the slice and tells what it saw; ok is false when none was
-// begun or no program ran.
+// begun.
 func (p *Probe) MeterStop() (c Cost, ok bool) {
 	if p.meter.stats == nil {
 		return c, false
@@ -50,13 +52,18 @@ func (p *Probe) MeterStop() (c Cost, ok bool) {
 		c.Runtime += st.Runtime - p.meter.from[name].Runtime
 		c.Runs += st.RunCount - p.meter.from[name].RunCount
 	}
+	c.Packets = p.births() - p.meter.born
 	p.meter.close()
-	if c.Runs == 0 {
-		return c, false
-	}
-	c.NsPerStop = float64(c.Runtime.Nanoseconds()) / float64(c.Runs)
-	c.CPUPercent = 100 * c.Runtime.Seconds() / c.Window.Seconds()
 	return c, true
+}
+
+// births counts every packet that began here, tracked or left out by sampling.
+func (p *Probe) births() uint64 {
+	total, err := p.totals()
+	if err != nil {
+		return 0
+	}
+	return total[bpf.HopscopeHsCounterHS_C_TRACKED] + total[bpf.HopscopeHsCounterHS_C_UNSAMPLED]
 }
 
 func (p *Probe) programStats() map[string]ebpf.ProgramStats {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"path"
+	"strings"
+	"syscall"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+	"github.com/hopscope/hopscope/pkg/probe"
+)
+
+// Exit codes of the command line.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotAllowed  = 3
+	exitNoContainer = 4
+	exitInterrupted = 130
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(err error) error { return &usageError{err} }
+
+// errInterruptedTwice ends the program without a word: who pressed Ctrl-C
+// twice knows.
+var errInterruptedTwice = errors.New("interrupted")
+
+// isSilent reports errors that need no sentence: a reader that went away (as
+// with `| head`) is no failure of ours.
+func isSilent(err error) bool {
+	return errors.Is(err, errInterruptedTwice) || errors.Is(err, syscall.EPIPE)
+}
+
+func exitCode(err error) int {
+	var bad *usageError
+	var unknown *inventory.UnknownError
+	var ambiguous *inventory.AmbiguousError
+	var network *pipeline.UnknownNetworkError
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return exitDone
+	case errors.Is(err, errInterruptedTwice):
+		return exitInterrupted
+	case errors.As(err, &bad), errors.As(err, &ambiguous), errors.As(err, &network), errors.Is(err, path.ErrBadPattern):
+		return exitUsage
+	case errors.As(err, &unknown):
+		return exitNoContainer
+	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported):
+		return exitNotAllowed
+	}
+	return exitFailed
+}
+
+// sentence is what the operator reads.
+func sentence(err error) string {
+	text := strings.TrimSpace(err.Error())
+	switch {
+	case errors.Is(err, probe.ErrPermission):
+		return text + " (run as root; `hopscope doctor` says what is missing)"
+	case errors.Is(err, probe.ErrUnsupported):
+		return text + " (`hopscope doctor` says what this kernel lacks)"
+	}
+	var bad *usageError
+	if errors.As(err, &bad) {
+		return text + " (see `hopscope --help`)"
+	}
+	return text
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+)
+
+// speaker says on stderr what happens; the result alone goes to stdout.
+type speaker struct {
+	w     io.Writer
+	quiet bool
+}
+
+func newSpeaker(w io.Writer, quiet bool) *speaker { return &speaker{w, quiet} }
+
+func (s *speaker) line(format string, args ...any) {
+	if !s.quiet {
+		fmt.Fprintf(s.w, format+"\n", args...)
+	}
+}
+
+// selection names what the selectors matched.
+func (s *speaker) selection(selectors []string, matched []inventory.Container) {
+	if len(selectors) == 0 {
+		return
+	}
+	names := make([]string, len(matched))
+	for i, c := range matched {
+		names[i] = c.Name
+		if !c.Running() {
+			names[i] += " (" + c.State + ")"
+		}
+	}
+	s.line("tracing %s", strings.Join(names, ", "))
+}
+
+func (s *speaker) notes(notes []string) {
+	for _, n := range notes {
+		s.line("note: %s", n)
+	}
+}
+
+// progress keeps one line on a terminal up to date.
+type progress struct {
+	quit chan struct{}
+	done chan struct{}
+}
+
+func (s *speaker) progress(session *pipeline.Session, d time.Duration) *progress {
+	p := &progress{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		if s.quiet || !isTerminal(s.w) {
+			return
+		}
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		begun := time.Now()
+		for {
+			select {
+			case <-p.quit:
+				fmt.Fprint(s.w, "\r\x1b[K")
+				return
+			case <-tick.C:
+				fmt.Fprintf(s.w, "\r\x1b[K%s", progressLine(session, time.Since(begun), d))
+			}
+		}
+	}()
+	return p
+}
+
+func (p *progress) stop() {
+	close(p.quit)
+	<-p.done
+}
+
+func progressLine(session *pipeline.Session, since, d time.Duration) string {
+	left := since.Round(time.Second).String() + ", Ctrl-C ends"
+	if d > 0 {
+		left = max(d-since, 0).Round(time.Second).String() + " left"
+	}
+	c, err := session.Counts()
+	if err != nil {
+		return left
+	}
+	return fmt.Sprintf("%s · %d packets tracked · %d lost", left, c.Tracked, c.LostTotal())
+}

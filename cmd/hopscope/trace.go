@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+)
+
+// traceFlags is the command line of `hopscope trace`.
+type traceFlags struct {
+	containers  []string
+	networks    []string
+	ports       []uint
+	protos      []string
+	duration    time.Duration
+	slow        time.Duration
+	sample      string
+	maxOverhead string
+	ring        ringSize
+	out         outputFlags
+	quiet       bool
+	verbose     bool
+	dockerHost  string
+}
+
+func traceCommand() *cobra.Command {
+	f := &traceFlags{}
+	cmd := &cobra.Command{
+		Use:   "trace",
+		Short: "Trace for a while, then print where the time went",
+		Example: `  hopscope trace --container web --duration 30s
+  hopscope trace --port 8080 --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return trace(cmd, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.containers, "container", "c", nil, "container: name, id or its start, compose service, glob (repeatable; default all)")
+	flags.StringArrayVar(&f.networks, "network", nil, "Docker network that the packets cross (repeatable)")
+	flags.UintSliceVar(&f.ports, "port", nil, "container or published port (repeatable)")
+	flags.StringSliceVar(&f.protos, "proto", nil, "tcp, udp, icmp, icmpv6 or sctp (repeatable)")
+	flags.DurationVarP(&f.duration, "duration", "d", 0, "how long; 0: until Ctrl-C")
+	flags.DurationVar(&f.slow, "slow", 0, "never leave out packets that take at least this long when there are too many")
+	flags.StringVar(&f.sample, "sample", "auto", "auto, 1 (every packet) or 1/N")
+	flags.StringVar(&f.maxOverhead, "max-overhead", "2%", "share of all CPUs that --sample auto may take")
+	flags.Var(&f.ring, "ring-size", "kernel's buffer for records, such as 16MiB: a power of two")
+	flags.StringVar(&f.dockerHost, "docker-host", "", "Docker's socket (default DOCKER_HOST, or the usual place)")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing on stderr but errors")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more on stderr")
+	f.out.register(flags)
+	_ = cmd.RegisterFlagCompletionFunc("container", completeContainers)
+	return cmd
+}
+
+func trace(cmd *cobra.Command, f *traceFlags) error {
+	opts, err := f.options()
+	if err != nil {
+		return usage(err)
+	}
+	write, err := f.out.writer(cmd.OutOrStdout())
+	if err != nil {
+		return usage(err)
+	}
+	session, err := pipeline.Open(cmd.Context(), opts)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	say := newSpeaker(cmd.ErrOrStderr(), f.quiet)
+	say.selection(f.containers, session.Selected())
+	if f.verbose {
+		say.notes(session.Inventory().Notes())
+	}
+	ended, err := runSession(cmd.Context(), session, f.duration, say)
+	if err != nil {
+		return err
+	}
+	snap, err := session.Snapshot(ended)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(snap), session.Close())
+}
+
+// runSession traces until the time is over or a signal ends it, and tells
+// which.
+func runSession(ctx context.Context, s *pipeline.Session, d time.Duration, say *speaker) (string, error) {
+	timed, cancel := ctx, context.CancelFunc(func() {})
+	if d > 0 {
+		timed, cancel = context.WithTimeout(ctx, d)
+	}
+	defer cancel()
+	signals := catchSignals(timed)
+	defer signals.stop()
+	done := make(chan error, 1)
+	go func() { done <- s.Run(signals.ctx) }()
+	progress := say.progress(s, d)
+	defer progress.stop()
+	select {
+	case err := <-done:
+		if signals.caught() {
+			return "signal", err
+		}
+		return "duration", err
+	case <-signals.second:
+		return "signal", errInterruptedTwice
+	}
+}
+
+func (f *traceFlags) options() (pipeline.Options, error) {
+	o := pipeline.Options{
+		Containers: f.containers, Networks: f.networks, Slow: f.slow,
+		RingBytes: int(f.ring), DockerHost: f.dockerHost, ToolVersion: version,
+	}
+	var err error
+	if f.duration < 0 || f.slow < 0 {
+		return o, errors.New("a duration cannot be negative")
+	}
+	if o.Sample, err = parseSample(f.sample); err != nil {
+		return o, err
+	}
+	if o.MaxOverhead, err = parsePercent(f.maxOverhead); err != nil {
+		return o, err
+	}
+	if o.Ports, err = parsePorts(f.ports); err != nil {
+		return o, err
+	}
+	o.Protos, err = parseProtos(f.protos)
+	return o, err
+}
+
+func completeContainers(cmd *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
+	inv, err := inventory.Open(cmd.Context(), inventory.Options{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	defer inv.Close()
+	var names []string
+	for _, c := range inv.View().Containers() {
+		if strings.HasPrefix(c.Name, start) {
+			names = append(names, c.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/probe"
+)
+
+// The kernel's own accounting of program run time costs two clock reads a run:
+// it is on for one slice in twenty.
+const (
+	sliceEvery  = 2 * time.Second
+	sliceLength = 100 * time.Millisecond
+)
+
+// ownCost is what the tool itself takes.
+type ownCost struct {
+	mu    sync.Mutex
+	begun time.Time
+	user  time.Duration // CPU time of this process when it began
+	bpf   probe.Cost    // sums over all slices
+}
+
+func (o *ownCost) start() {
+	o.begun, o.user = time.Now(), processTime()
+}
+
+func (o *ownCost) add(c probe.Cost) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bpf.Window += c.Window
+	o.bpf.Runtime += c.Runtime
+	o.bpf.Runs += c.Runs
+	o.bpf.Packets += c.Packets
+}
+
+// cost is null where nothing was measured yet.
+func (o *ownCost) cost() model.Cost {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var c model.Cost
+	if o.bpf.Packets > 0 {
+		ns := float64(o.bpf.Runtime.Nanoseconds()) / float64(o.bpf.Packets)
+		c.BPFNsPerPacket = &ns
+	}
+	if o.bpf.Window > 0 {
+		pct := 100 * o.bpf.Runtime.Seconds() / o.bpf.Window.Seconds()
+		c.BPFCPUPercent = &pct
+	}
+	pct := o.userPercent()
+	c.UserCPUPercent = &pct
+	if rss, ok := residentBytes(); ok {
+		c.RSSBytes = &rss
+	}
+	return c
+}
+
+func (o *ownCost) userPercent() float64 {
+	return 100 * (processTime() - o.user).Seconds() / time.Since(o.begun).Seconds()
+}
+
+// measure takes one slice and, where the sample rate is ours to choose, keeps
+// the cost within the budget.
+func (s *Session) measure(ctx context.Context) {
+	if err := s.probe.MeterStart(); err != nil {
+		return // not permitted: the cost stays unknown, and is shown so
+	}
+	before := processTime()
+	select {
+	case <-ctx.Done():
+	case <-time.After(sliceLength):
+	}
+	c, ok := s.probe.MeterStop()
+	if !ok {
+		return
+	}
+	s.own.add(c)
+	if s.opts.Sample != 0 {
+		return
+	}
+	busy := c.Runtime + processTime() - before
+	percent := 100 * busy.Seconds() / c.Window.Seconds() / float64(runtime.NumCPU())
+	if err := s.probe.SetSample(s.gov.next(percent)); err != nil {
+		s.pipe.noteError(err)
+	}
+}
+
+// processTime is the CPU time of this process (getrusage(2)).
+func processTime() time.Duration {
+	var ru unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
+		return 0
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}
+
+// residentBytes is the second field of /proc/self/statm, in pages.
+func residentBytes() (uint64, bool) {
+	data, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(data))
+	if err != nil || len(fields) < 2 {
+		return 0, false
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	return pages * uint64(os.Getpagesize()), err == nil
+}

@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+func knownNetworks(v *inventory.View, names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(v.Networks(), func(n inventory.Network) bool { return n.Name == name || n.ID == name }) {
+			return &UnknownNetworkError{name}
+		}
+	}
+	return nil
+}
+
+// networkMatcher tells whether a device is of a wanted network. Answers are
+// kept for as long as the picture of the host stays the same, since every
+// stop of every journey asks.
+type networkMatcher struct {
+	inv   *inventory.Inventory
+	names []string
+
+	mu   sync.Mutex
+	view *inventory.View
+	seen map[journey.Place]bool
+}
+
+func newNetworkMatcher(inv *inventory.Inventory, names []string) *networkMatcher {
+	return &networkMatcher{inv: inv, names: names}
+}
+
+func (m *networkMatcher) has(netns, ifindex uint32) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v := m.inv.View(); v != m.view {
+		m.view, m.seen = v, make(map[journey.Place]bool)
+	}
+	key := journey.Place{Netns: netns, Ifindex: ifindex}
+	ok, known := m.seen[key]
+	if !known {
+		n, found := m.view.Network(netns, ifindex)
+		ok = found && (slices.Contains(m.names, n.Name) || slices.Contains(m.names, n.ID))
+		m.seen[key] = ok
+	}
+	return ok
+}
+
+type server struct {
+	proto uint8
+	addr  netip.AddrPort
+}
+
+// servers lists where containers answer, by what they publish or expose.
+func servers(v *inventory.View) (out []server) {
+	for _, c := range v.Containers() {
+		for _, p := range c.Ports {
+			proto, ok := journey.ParseProto(p.Proto)
+			if !ok {
+				continue
+			}
+			for _, a := range c.Networks {
+				for _, ip := range a.IP {
+					out = append(out, server{proto, netip.AddrPortFrom(ip, p.Container)})
+				}
+			}
+		}
+	}
+	return out
+}

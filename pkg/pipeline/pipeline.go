@@ -1,0 +1,107 @@
+// Package pipeline carries records from their source to the sinks: decode,
+// name hops, select, aggregate. What it cannot use it counts.
+package pipeline
+
+import (
+	"sync"
+
+	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
+)
+
+// Sink takes journeys beside the aggregator: a capture, say. Both arguments
+// are valid during the call only.
+type Sink interface {
+	Journey(j *journey.Journey, hops []journey.Hop) error
+}
+
+// Pipeline turns raw records into sums. Record belongs to one goroutine;
+// Snapshot may be called from any.
+type Pipeline struct {
+	match Match
+	sinks []Sink
+
+	j    journey.Journey
+	hops []journey.Hop
+
+	mu   sync.Mutex
+	agg  *model.Aggregator
+	left LeftOut
+	err  error
+}
+
+// LeftOut counts the records that did not become part of the sums.
+type LeftOut struct {
+	Undecodable uint64 // the record makes no sense: a loss
+	Unmatched   uint64 // not of a wanted network, port or protocol: as asked for
+}
+
+// New makes a pipeline that aggregates what match wants.
+func New(match Match, sinks ...Sink) *Pipeline {
+	return &Pipeline{match: match, sinks: sinks, agg: model.New(model.Limits{})}
+}
+
+// Record takes one raw record of the kernel side.
+func (p *Pipeline) Record(raw []byte) {
+	if err := journey.Decode(raw, &p.j); err != nil {
+		p.mu.Lock()
+		p.left.Undecodable++
+		p.mu.Unlock()
+		return
+	}
+	p.Journey(&p.j)
+}
+
+// Journey takes one decoded journey.
+func (p *Pipeline) Journey(j *journey.Journey) {
+	p.hops = j.Hops(p.hops[:0])
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.match.wants(j) {
+		p.left.Unmatched += uint64(j.Weight)
+		return
+	}
+	p.agg.Add(j, p.hops)
+	for _, s := range p.sinks {
+		if err := s.Journey(j, p.hops); err != nil && p.err == nil {
+			p.err = err
+		}
+	}
+}
+
+// noteError keeps the first error of what goes on beside the records.
+func (p *Pipeline) noteError(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// Err is the first error that a sink or the session's upkeep gave.
+func (p *Pipeline) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// LeftOut tells what was left out so far.
+func (p *Pipeline) LeftOut() LeftOut {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left
+}
+
+// Snapshot joins the sums with names.
+func (p *Pipeline) Snapshot(names model.Names, meta model.Meta) model.Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.agg.Snapshot(names, meta)
+}
+
+// do runs f with the aggregator to itself.
+func (p *Pipeline) do(f func(*model.Aggregator)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(p.agg)
+}

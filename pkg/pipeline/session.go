@@ -1,0 +1,250 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/probe"
+)
+
+// Options of a tracing session.
+type Options struct {
+	Containers  []string // selectors, see inventory.View.Select; empty: all
+	Networks    []string // names of Docker networks; empty: all
+	Ports       []uint16
+	Protos      []uint8
+	Sample      uint32  // one in Sample packets; 0: as MaxOverhead allows
+	MaxOverhead float64 // percent of all CPUs, for Sample 0
+	Slow        time.Duration
+	RingBytes   int // 0: default
+	DockerHost  string
+	ToolVersion string
+	Sinks       []Sink
+}
+
+// Drain is how long a session waits at its end for packets that are on their
+// way.
+const Drain = 300 * time.Millisecond
+
+// Session traces this host: it ties the kernel side to the inventory.
+type Session struct {
+	opts     Options
+	inv      *inventory.Inventory
+	probe    *probe.Probe
+	pipe     *Pipeline
+	selected inventory.Selection
+	names    *kernelNames
+	gov      governor
+	own      ownCost
+	started  time.Time
+	zero     time.Time // wall-clock time of CLOCK_MONOTONIC 0
+	ended    time.Time
+}
+
+// Open takes the inventory, resolves the selection and starts tracing. Errors
+// are those of inventory.View.Select and probe.Open, and *UnknownNetworkError.
+func Open(ctx context.Context, o Options) (*Session, error) {
+	inv, err := inventory.Open(ctx, inventory.Options{DockerHost: o.DockerHost})
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{opts: o, inv: inv, names: readKernelNames(), gov: governor{budget: o.MaxOverhead, sample: max(o.Sample, 1)}}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Session) open() error {
+	var err error
+	if s.selected, err = s.inv.Select(s.opts.Containers); err != nil {
+		return err
+	}
+	match := Match{Ports: s.opts.Ports, Protos: s.opts.Protos}
+	if len(s.opts.Networks) > 0 {
+		if err := knownNetworks(s.inv.View(), s.opts.Networks); err != nil {
+			return err
+		}
+		match.Network = newNetworkMatcher(s.inv, s.opts.Networks).has
+	}
+	s.pipe = New(match, s.opts.Sinks...)
+	s.learnServers()
+	s.probe, err = probe.Open(probe.Config{
+		Sample: s.gov.sample, Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Filter: s.filter(),
+	})
+	if err != nil {
+		return err
+	}
+	s.started = time.Now()
+	s.zero = s.started.Add(-time.Duration(monotonicNow()))
+	s.own.start()
+	return nil
+}
+
+// Selected is the containers that the session's selectors mean at its start.
+func (s *Session) Selected() []inventory.Container { return s.selected.Containers }
+
+// Inventory is the session's inventory.
+func (s *Session) Inventory() *inventory.Inventory { return s.inv }
+
+func (s *Session) filter() probe.Filter {
+	if len(s.opts.Containers) == 0 {
+		return probe.Filter{}
+	}
+	return probe.Filter{
+		Enabled: true, Netns: s.selected.Netns, Cgroups: s.selected.Cgroups,
+		Selected: s.selected.Addrs, Others: s.selected.Others,
+	}
+}
+
+// learnServers tells the aggregator which ports answer, for connections that
+// are older than the session.
+func (s *Session) learnServers() {
+	s.pipe.do(func(agg *model.Aggregator) {
+		for _, srv := range servers(s.inv.View()) {
+			agg.LearnServer(srv.proto, srv.addr)
+		}
+	})
+}
+
+// Run traces until ctx ends, then takes in what is still under way.
+func (s *Session) Run(ctx context.Context) error {
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.watch(watch)
+	}()
+	err := s.probe.Read(ctx, Drain, s.pipe.Record)
+	stop()
+	<-done
+	s.ended = time.Now()
+	return errors.Join(err, s.pipe.Err())
+}
+
+// watch follows the containers and the cost while records flow.
+func (s *Session) watch(ctx context.Context) {
+	changes := s.inv.Changes()
+	slices := time.NewTicker(sliceEvery)
+	defer slices.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-changes:
+			if !ok {
+				changes = nil
+				continue
+			}
+			s.follow()
+		case <-slices.C:
+			s.measure(ctx)
+		}
+	}
+}
+
+// follow takes new and restarted containers that match into the running trace.
+// A selector that matches nothing at the moment keeps its last meaning.
+func (s *Session) follow() {
+	s.learnServers()
+	if len(s.opts.Containers) == 0 {
+		return
+	}
+	sel, err := s.inv.Select(s.opts.Containers)
+	if err != nil {
+		return
+	}
+	s.selected = sel
+	if err := s.probe.SetFilter(s.filter()); err != nil {
+		s.pipe.noteError(err)
+	}
+}
+
+// Snapshot is the summary so far. ended says why the session came to its end,
+// "" while it runs.
+func (s *Session) Snapshot(ended string) (model.Snapshot, error) {
+	counts, err := s.probe.Counts()
+	if err != nil {
+		return model.Snapshot{}, err
+	}
+	end := s.ended
+	if end.IsZero() {
+		end = time.Now()
+	}
+	return s.pipe.Snapshot(s.inv.View(), model.Meta{
+		ToolVersion:   s.opts.ToolVersion,
+		Host:          hostName(),
+		Kernel:        kernelRelease(),
+		StartedAt:     s.started.UTC(),
+		Duration:      end.Sub(s.started),
+		Ended:         ended,
+		MonotonicZero: s.zero,
+		Accounting:    s.accounting(counts),
+		Cost:          s.own.cost(),
+		Containers:    s.inv.View().Containers(),
+		Symbols:       s.names,
+	}), nil
+}
+
+func (s *Session) accounting(c probe.Counts) model.Accounting {
+	left := s.pipe.LeftOut()
+	a := model.Accounting{
+		Tracked: c.Tracked, Completed: c.Completed(), InFlight: c.InFlight,
+		Emitted: c.Emitted, Suppressed: c.Suppressed, Filtered: c.Filtered,
+		SampleRate: 1 / float64(max(s.gov.sample, 1)),
+		Endings:    c.Endings, Lost: c.Lost, Notes: c.Notes,
+	}
+	a.Notes["undecodable"] = left.Undecodable
+	a.Notes["unmatched"] = left.Unmatched
+	return a
+}
+
+// Counts is the kernel side's accounting.
+func (s *Session) Counts() (probe.Counts, error) { return s.probe.Counts() }
+
+// Close ends everything that the session started.
+func (s *Session) Close() error {
+	var errs []error
+	if s.probe != nil {
+		errs = append(errs, s.probe.Close())
+	}
+	errs = append(errs, s.inv.Close())
+	return errors.Join(errs...)
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+func monotonicNow() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // every kernel has this clock
+	return ts.Nano()
+}
+
+// UnknownNetworkError says that a name is no Docker network.
+type UnknownNetworkError struct{ Name string }
+
+func (e *UnknownNetworkError) Error() string {
+	return fmt.Sprintf("no Docker network is named %q", inventory.Clean(e.Name))
+}
