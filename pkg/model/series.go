@@ -1,0 +1,157 @@
+package model
+
+import (
+	"math/bits"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+// PathID tells a path of one snapshot from the others, and finds it again in
+// the next one.
+type PathID struct {
+	From, To  inventory.Endpoint
+	Network   string
+	Proto     string
+	NAT       string
+	Direction string
+	Port      uint16
+	Published int // 0 without
+}
+
+// ID of the path.
+func (p *Path) ID() PathID {
+	id := PathID{
+		From: p.From.endpoint(), To: p.To.endpoint(), Network: p.Network,
+		Proto: p.Proto, NAT: p.NAT, Direction: p.Direction, Port: p.Port,
+	}
+	if p.PublishedPort != nil {
+		id.Published = *p.PublishedPort
+	}
+	return id
+}
+
+func (e End) endpoint() inventory.Endpoint {
+	out := inventory.Endpoint{Kind: inventory.EndpointKind(e.Kind), Name: e.Name}
+	if e.ContainerID != nil {
+		out.ContainerID = *e.ContainerID
+	}
+	return out
+}
+
+// WorstP99 is, for each end, the highest p99 in ns among the paths of which it
+// is an end. key chooses what counts as one end.
+func (s *Sealed) WorstP99(names Names, key func(inventory.Endpoint) string) map[string]int64 {
+	b := newNaming(names)
+	keys := map[inventory.RawEndpoint]string{}
+	name := func(raw inventory.RawEndpoint) string {
+		k, ok := keys[raw]
+		if !ok {
+			k = key(b.endpoint(raw))
+			keys[raw] = k
+		}
+		return k
+	}
+	out := map[string]int64{}
+	for i := range s.paths {
+		p := &s.paths[i]
+		p99 := s.quantile(&p.total, 0.99)
+		ends := [2]string{}
+		if p.key.other {
+			ends[0] = key(otherEnd())
+			ends[1] = ends[0]
+		} else {
+			ends[0], ends[1] = name(p.key.src), name(p.key.dst)
+		}
+		for _, e := range ends {
+			out[e] = max(out[e], p99)
+		}
+	}
+	return out
+}
+
+// quantile is the value at rank q*(count-1), as the sketch counts ranks.
+func (s *Sealed) quantile(d *sealedDist, q float64) int64 {
+	rank := q * (float64(d.count) - 1)
+	seen := float64(d.zero)
+	if seen > rank {
+		return 0
+	}
+	for _, b := range s.bins[d.bins.from:d.bins.to] {
+		if seen += float64(b.count); seen > rank {
+			return min(max(int64(s.maps.fine.Value(int(b.index))), d.min), d.max)
+		}
+	}
+	return d.max
+}
+
+// HeatPerOctave is how many rows of a heat map a factor of two takes: a row is
+// 19 % wide.
+const HeatPerOctave = 4
+
+// HeatRow is the row that holds a duration in ns: four to the octave, of equal
+// width within an octave. HeatEdge is its lower edge in ns.
+func HeatRow(ns int64) int {
+	n := uint64(max(ns, HeatPerOctave))
+	octave := bits.Len64(n) - 1
+	return (octave-2)*HeatPerOctave + int(n>>(octave-2)) - HeatPerOctave
+}
+
+// HeatEdge is the lower edge in ns of a row of [HeatRow].
+func HeatEdge(row int) int64 {
+	return int64(HeatPerOctave+row%HeatPerOctave) << (row / HeatPerOctave)
+}
+
+// Heat counts the packets of one path, or those of one of its hops, by
+// duration. hop and where are empty for the whole path. The key of the result
+// is the row, see [HeatRow].
+func (s *Sealed) Heat(names Names, path PathID, hop, where string) map[int]uint64 {
+	b := newNaming(names)
+	out := map[int]uint64{}
+	for i := range s.paths {
+		p := &s.paths[i]
+		if !b.is(p.key, path) {
+			continue
+		}
+		if hop == "" {
+			s.heat(out, &p.total)
+			continue
+		}
+		for k := p.hops.from; k < p.hops.to; k++ {
+			h := &s.hops[k]
+			if n := b.hopName(h.key); n.hop == hop && n.where == where {
+				s.heat(out, &h.dist)
+			}
+		}
+	}
+	return out
+}
+
+func (s *Sealed) heat(out map[int]uint64, d *sealedDist) {
+	if d.zero > 0 {
+		out[HeatRow(0)] += uint64(d.zero)
+	}
+	for _, b := range s.bins[d.bins.from:d.bins.to] {
+		out[HeatRow(int64(s.maps.fine.Value(int(b.index))))] += uint64(b.count)
+	}
+}
+
+// is reports whether a raw path belongs to the path of that name.
+func (b *builder) is(raw rawKey, id PathID) bool {
+	if raw.port != id.Port || journey.ProtoName(raw.proto) != id.Proto ||
+		raw.response != (id.Direction == "response") {
+		return false
+	}
+	k := b.pathKey(raw)
+	return k.from == id.From && k.to == id.To && k.network == id.Network &&
+		k.nat == id.NAT && int(k.published) == id.Published
+}
+
+// newNaming joins raw facts with names outside of a snapshot.
+func newNaming(names Names) *builder {
+	return &builder{
+		names:  names,
+		places: map[journey.Place]placeName{},
+		ends:   map[inventory.RawEndpoint]inventory.Endpoint{},
+	}
+}
