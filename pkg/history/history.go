@@ -1,0 +1,178 @@
+// Package history keeps the last minutes of aggregation in pieces, so that a
+// screen can show the last second, ten seconds or minute, step back in time,
+// and draw how latency went. Its memory is bounded: by time, and by a budget.
+package history
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
+)
+
+const (
+	fineKept     = 60 // pieces of a second
+	coarseKept   = 30 // pieces of ten seconds
+	finePerPiece = 10 // fine pieces that become one coarse one
+
+	defaultBytes = 128 << 20
+)
+
+// Options of a history. Zero fields mean their defaults.
+type Options struct {
+	Limits model.Limits
+	// Bytes is the budget for what is kept of the past, default 128 MiB. Where
+	// it is too small for six minutes the oldest go first. The piece at hand
+	// and the sum of everything are bounded by Limits.
+	Bytes int
+}
+
+// History takes journeys from one side and gives frames to the other; both
+// sides, and Roll, may be in goroutines of their own. Taking a journey never
+// waits for a frame.
+type History struct {
+	limits model.Limits
+	budget int
+
+	in    sync.Mutex // short: held to add one journey or to change the piece
+	cur   *model.Aggregator
+	began time.Time
+
+	mu      sync.Mutex // the past
+	all     *model.Aggregator
+	from    time.Time // when the first piece began
+	to      time.Time // when the last piece ended
+	fine    []*piece  // oldest first
+	coarse  []*piece  // oldest first, before fine
+	bytes   int
+	dropped uint64
+
+	frames sync.Mutex // one frame at a time; guards what pieces remember
+}
+
+// piece is the traffic of one stretch of time.
+type piece struct {
+	from, to time.Time
+	sealed   *model.Sealed
+	bytes    int
+	worst    map[string]int64 // remembered by worstP99
+}
+
+// New begins a history at the given time.
+func New(o Options, now time.Time) *History {
+	if o.Bytes <= 0 {
+		o.Bytes = defaultBytes
+	}
+	return &History{
+		limits: o.Limits, budget: o.Bytes,
+		cur: model.New(o.Limits), began: now,
+		all: model.New(o.Limits), from: now, to: now,
+	}
+}
+
+// Journey counts a journey with its hops into the piece at hand. Both may be
+// reused by the caller. The error is always nil.
+func (h *History) Journey(j *journey.Journey, hops []journey.Hop) error {
+	h.in.Lock()
+	defer h.in.Unlock()
+	h.cur.Add(j, hops)
+	return nil
+}
+
+// LearnServer tells that a local address and port accept connections, see
+// [model.Aggregator.LearnServer].
+func (h *History) LearnServer(proto uint8, addr netip.AddrPort) {
+	h.in.Lock()
+	defer h.in.Unlock()
+	h.cur.LearnServer(proto, addr)
+}
+
+// Run ends a piece every second until ctx ends. The first ones are shorter, so
+// that a screen need not wait for them.
+func (h *History) Run(ctx context.Context) {
+	for i := 0; ; i++ {
+		wait := time.Second
+		if i < 4 {
+			wait = 250 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			h.Roll(time.Now())
+			return
+		case <-time.After(wait):
+			h.Roll(time.Now())
+		}
+	}
+}
+
+// Roll ends the piece at hand and begins the next. It is for those who keep
+// the time themselves, as a replay does; others use Run.
+func (h *History) Roll(now time.Time) {
+	h.in.Lock()
+	old, from := h.cur, h.began
+	h.cur, h.began = old.Next(), now
+	h.in.Unlock()
+
+	sealed := old.Seal()
+	p := &piece{from: from, to: now, sealed: sealed, bytes: sealed.Size()}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all.Merge(sealed)
+	h.to = now
+	h.fine = append(h.fine, p)
+	h.bytes += p.bytes
+	if len(h.fine) >= fineKept+finePerPiece {
+		h.coarsen()
+	}
+	h.keepBudget()
+}
+
+// coarsen makes one coarse piece of the oldest fine ones.
+func (h *History) coarsen() {
+	old := h.fine[:finePerPiece]
+	sum := model.New(h.limits)
+	for _, p := range old {
+		sum.Merge(p.sealed)
+		h.bytes -= p.bytes
+	}
+	sealed := sum.Seal()
+	p := &piece{from: old[0].from, to: old[len(old)-1].to, sealed: sealed, bytes: sealed.Size()}
+	h.bytes += p.bytes
+	// New slices: a frame may hold the old ones.
+	h.fine = append([]*piece(nil), h.fine[finePerPiece:]...)
+	h.coarse = append(append([]*piece(nil), h.coarse...), p)
+	if len(h.coarse) > coarseKept {
+		h.bytes -= h.coarse[0].bytes
+		h.coarse = h.coarse[1:]
+	}
+}
+
+// keepBudget forgets the oldest pieces, though never the last one.
+func (h *History) keepBudget() {
+	for h.bytes > h.budget && len(h.coarse)+len(h.fine) > 1 {
+		oldest := &h.coarse
+		if len(h.coarse) == 0 {
+			oldest = &h.fine
+		}
+		h.bytes -= (*oldest)[0].bytes
+		*oldest = (*oldest)[1:]
+		h.dropped++
+	}
+}
+
+// Usage is what the past takes at the moment.
+type Usage struct {
+	Bytes   int    // of sealed pieces
+	Pieces  int    // fine and coarse
+	Dropped uint64 // pieces forgotten before their time, for the budget
+}
+
+// Usage tells what the past takes.
+func (h *History) Usage() Usage {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Usage{Bytes: h.bytes, Pieces: len(h.fine) + len(h.coarse), Dropped: h.dropped}
+}
