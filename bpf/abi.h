@@ -47,6 +47,7 @@ enum hs_ending {
 	HS_E_GRO_MERGED = 5, /* became part of another skb */
 	HS_E_REBUILT = 6,    /* copied into a new skb (XDP); the copy goes on */
 	HS_E_CONSUMED = 7,   /* used up by the kernel itself, such as an ICMP echo */
+	HS_E_REASSEMBLED = 8, /* a fragment that became part of its datagram, which goes on */
 	HS_E_MAX,
 };
 
@@ -55,7 +56,8 @@ enum hs_journey_flag {
 	HS_J_TRUNCATED = 2, /* more than HS_MAX_STOPS stops */
 	HS_J_RECEIVED = 4,  /* born by reception on a NIC, not by a local socket */
 	HS_J_PRIORITY = 8,  /* SYN, RST or DNS: tracked whatever the sample rate */
-	HS_J_UNPROBED = 16, /* delivered to an established socket without tcp_probe */
+	HS_J_INFERRED = 16, /* the ending was not seen, but nothing else is possible */
+	HS_J_FRAGMENT = 32, /* an IP fragment, the first one included */
 };
 
 /* Counters, one value a CPU. tracked = sum(endings) + in flight + the losses
@@ -64,21 +66,21 @@ enum hs_journey_flag {
 enum hs_counter {
 	HS_C_TRACKED = 0,
 	HS_C_ENDING = 1, /* + enum hs_ending, up to 8 */
-	HS_C_EMITTED = 9,
-	HS_C_SUPPRESSED = 10, /* complete, not emitted: the ring was under pressure */
-	HS_C_FILTERED = 11,   /* complete, not of a selected container */
-	HS_C_EVICTED = 12,    /* a new packet was born at the address */
-	HS_C_MISMATCHED = 13, /* another packet was seen at the address */
-	HS_C_TIMED_OUT = 14,  /* reserved: counted by user space */
-	HS_C_RING_FULL = 15,
-	HS_C_MAP_FULL = 16, /* no slot for a new journey */
-	HS_C_TRUNCATED = 17, /* not a loss: more stops than fit */
-	HS_C_BACKWARD = 18,  /* not a loss: the clock ran backwards */
-	HS_C_UNSAMPLED = 19, /* births that the sample rate left out */
-	HS_C_UNKNOWN = 20,   /* stops of packets without a slot */
-	HS_C_ORPHANED = 21,  /* segments whose parent was not found */
-	HS_C_UNREAD = 22,    /* received, merged by GRO before its headers were in reach */
-	HS_C_RUNS = 23,	     /* + enum hs_prog: heartbeat of each program */
+	HS_C_EMITTED = 10,
+	HS_C_SUPPRESSED = 11, /* complete, not emitted: the ring was under pressure */
+	HS_C_FILTERED = 12,   /* complete, not of a selected container */
+	HS_C_EVICTED = 13,    /* a new packet was born at the address */
+	HS_C_MISMATCHED = 14, /* another packet was seen at the address */
+	HS_C_TIMED_OUT = 15,  /* counted by user space, which walks the slots */
+	HS_C_RING_FULL = 16,
+	HS_C_MAP_FULL = 17,  /* no slot for a new journey */
+	HS_C_TRUNCATED = 18, /* not a loss: more stops than fit */
+	HS_C_BACKWARD = 19,  /* not a loss: the clock ran backwards */
+	HS_C_UNSAMPLED = 20, /* births that the sample rate left out */
+	HS_C_UNKNOWN = 21,   /* stops of packets without a slot */
+	HS_C_ORPHANED = 22,  /* TCP segments after a split whose parent was not found */
+	HS_C_UNREAD = 23,    /* received, gone before their headers were in reach */
+	HS_C_RUNS = 24,	     /* + enum hs_prog: heartbeat of each program */
 	HS_C_MAX = 40,
 };
 

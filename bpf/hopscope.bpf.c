@@ -86,6 +86,8 @@ inline_ void pass(struct sk_buff *skb, const struct hs_packet *p, const struct h
 {
 	struct hs_slot *slot = live_slot(skb, p);
 
+	if (!slot && p->proto != IPPROTO_TCP && split_lately())
+		slot = inherit_copied(skb, p);
 	if (slot)
 		append_stop(slot, at);
 	else
@@ -272,6 +274,8 @@ int hs_deliver(struct __sk_buff *ctx)
 	if (!read_packet(skb, HEADER_NETWORK, &p))
 		return 1;
 	slot = live_slot(skb, &p);
+	if (!slot && p.proto != IPPROTO_TCP && split_lately())
+		slot = inherit_copied(skb, &p);
 	if (!slot) {
 		count(HS_C_UNKNOWN);
 		return 1;
@@ -338,6 +342,8 @@ int hs_kfree_skb(__u64 *ctx)
 
 inline_ __u8 ending_of(struct hs_slot *slot, const struct hs_stop *l)
 {
+	bool fragment = slot->j.flags & HS_J_FRAGMENT;
+
 	switch (l->point) {
 	case HS_P_XMIT:
 		return l->flags & HS_S_VETH ? HS_E_REBUILT : HS_E_LEFT;
@@ -346,7 +352,7 @@ inline_ __u8 ending_of(struct hs_slot *slot, const struct hs_stop *l)
 	case HS_P_NF + 2 * NF_INET_POST_ROUTING + 1:
 		return HS_E_SEGMENTED;
 	}
-	return HS_E_CONSUMED;
+	return fragment ? HS_E_REASSEMBLED : HS_E_CONSUMED;
 }
 
 SEC("tp_btf/consume_skb")
@@ -370,7 +376,7 @@ int hs_consume_skb(__u64 *ctx)
 	append_end(slot, HS_P_CONSUME);
 	if (ending == HS_E_SEGMENTED)
 		keep_split_parent(slot);
-	else if (ending == HS_E_REBUILT)
+	else if (ending == HS_E_REBUILT || ending == HS_E_REASSEMBLED)
 		keep_copied_parent(slot);
 	complete(slot, ending);
 	return 0;

@@ -23,21 +23,21 @@ type HopscopeHsCounter uint32
 const (
 	HopscopeHsCounterHS_C_TRACKED    HopscopeHsCounter = 0
 	HopscopeHsCounterHS_C_ENDING     HopscopeHsCounter = 1
-	HopscopeHsCounterHS_C_EMITTED    HopscopeHsCounter = 9
-	HopscopeHsCounterHS_C_SUPPRESSED HopscopeHsCounter = 10
-	HopscopeHsCounterHS_C_FILTERED   HopscopeHsCounter = 11
-	HopscopeHsCounterHS_C_EVICTED    HopscopeHsCounter = 12
-	HopscopeHsCounterHS_C_MISMATCHED HopscopeHsCounter = 13
-	HopscopeHsCounterHS_C_TIMED_OUT  HopscopeHsCounter = 14
-	HopscopeHsCounterHS_C_RING_FULL  HopscopeHsCounter = 15
-	HopscopeHsCounterHS_C_MAP_FULL   HopscopeHsCounter = 16
-	HopscopeHsCounterHS_C_TRUNCATED  HopscopeHsCounter = 17
-	HopscopeHsCounterHS_C_BACKWARD   HopscopeHsCounter = 18
-	HopscopeHsCounterHS_C_UNSAMPLED  HopscopeHsCounter = 19
-	HopscopeHsCounterHS_C_UNKNOWN    HopscopeHsCounter = 20
-	HopscopeHsCounterHS_C_ORPHANED   HopscopeHsCounter = 21
-	HopscopeHsCounterHS_C_UNREAD     HopscopeHsCounter = 22
-	HopscopeHsCounterHS_C_RUNS       HopscopeHsCounter = 23
+	HopscopeHsCounterHS_C_EMITTED    HopscopeHsCounter = 10
+	HopscopeHsCounterHS_C_SUPPRESSED HopscopeHsCounter = 11
+	HopscopeHsCounterHS_C_FILTERED   HopscopeHsCounter = 12
+	HopscopeHsCounterHS_C_EVICTED    HopscopeHsCounter = 13
+	HopscopeHsCounterHS_C_MISMATCHED HopscopeHsCounter = 14
+	HopscopeHsCounterHS_C_TIMED_OUT  HopscopeHsCounter = 15
+	HopscopeHsCounterHS_C_RING_FULL  HopscopeHsCounter = 16
+	HopscopeHsCounterHS_C_MAP_FULL   HopscopeHsCounter = 17
+	HopscopeHsCounterHS_C_TRUNCATED  HopscopeHsCounter = 18
+	HopscopeHsCounterHS_C_BACKWARD   HopscopeHsCounter = 19
+	HopscopeHsCounterHS_C_UNSAMPLED  HopscopeHsCounter = 20
+	HopscopeHsCounterHS_C_UNKNOWN    HopscopeHsCounter = 21
+	HopscopeHsCounterHS_C_ORPHANED   HopscopeHsCounter = 22
+	HopscopeHsCounterHS_C_UNREAD     HopscopeHsCounter = 23
+	HopscopeHsCounterHS_C_RUNS       HopscopeHsCounter = 24
 	HopscopeHsCounterHS_C_MAX        HopscopeHsCounter = 40
 )
 
@@ -49,15 +49,16 @@ type HopscopeHsCounters struct {
 type HopscopeHsEnding uint32
 
 const (
-	HopscopeHsEndingHS_E_NONE       HopscopeHsEnding = 0
-	HopscopeHsEndingHS_E_DELIVERED  HopscopeHsEnding = 1
-	HopscopeHsEndingHS_E_DROPPED    HopscopeHsEnding = 2
-	HopscopeHsEndingHS_E_LEFT       HopscopeHsEnding = 3
-	HopscopeHsEndingHS_E_SEGMENTED  HopscopeHsEnding = 4
-	HopscopeHsEndingHS_E_GRO_MERGED HopscopeHsEnding = 5
-	HopscopeHsEndingHS_E_REBUILT    HopscopeHsEnding = 6
-	HopscopeHsEndingHS_E_CONSUMED   HopscopeHsEnding = 7
-	HopscopeHsEndingHS_E_MAX        HopscopeHsEnding = 8
+	HopscopeHsEndingHS_E_NONE        HopscopeHsEnding = 0
+	HopscopeHsEndingHS_E_DELIVERED   HopscopeHsEnding = 1
+	HopscopeHsEndingHS_E_DROPPED     HopscopeHsEnding = 2
+	HopscopeHsEndingHS_E_LEFT        HopscopeHsEnding = 3
+	HopscopeHsEndingHS_E_SEGMENTED   HopscopeHsEnding = 4
+	HopscopeHsEndingHS_E_GRO_MERGED  HopscopeHsEnding = 5
+	HopscopeHsEndingHS_E_REBUILT     HopscopeHsEnding = 6
+	HopscopeHsEndingHS_E_CONSUMED    HopscopeHsEnding = 7
+	HopscopeHsEndingHS_E_REASSEMBLED HopscopeHsEnding = 8
+	HopscopeHsEndingHS_E_MAX         HopscopeHsEnding = 9
 )
 
 type HopscopeHsFilterAddr uint32
@@ -126,7 +127,8 @@ const (
 	HopscopeHsJourneyFlagHS_J_TRUNCATED HopscopeHsJourneyFlag = 2
 	HopscopeHsJourneyFlagHS_J_RECEIVED  HopscopeHsJourneyFlag = 4
 	HopscopeHsJourneyFlagHS_J_PRIORITY  HopscopeHsJourneyFlag = 8
-	HopscopeHsJourneyFlagHS_J_UNPROBED  HopscopeHsJourneyFlag = 16
+	HopscopeHsJourneyFlagHS_J_INFERRED  HopscopeHsJourneyFlag = 16
+	HopscopeHsJourneyFlagHS_J_FRAGMENT  HopscopeHsJourneyFlag = 32
 )
 
 type HopscopeHsParentKey struct {

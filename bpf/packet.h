@@ -9,6 +9,9 @@
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_RST 0x04
 #define PORT_DNS 53
+#define IP_OFFSET 0x1fff
+#define IP_MF_OFFSET 0x3fff
+#define IP6_OFFSET 0xfff8
 
 struct hs_packet {
 	struct hs_sig sig;
@@ -18,7 +21,8 @@ struct hs_packet {
 	__u8 family;
 	__u8 proto;
 	__u8 tcp_flags;
-	__u8 fragment; /* not the first fragment: no transport header */
+	__u8 fragment; /* an IP fragment */
+	__u8 headless; /* not the first one: without a transport header */
 };
 
 /* Which header offset is right depends on the trace point: before the stack
@@ -101,6 +105,7 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 	if (bpf_probe_read_kernel(ip, sizeof(ip), head))
 		return false;
 	p->fragment = 0;
+	p->headless = 0;
 	p->tcp_flags = 0;
 	p->seq = 0;
 	if (protocol == bpf_htons(ETH_P_IP)) {
@@ -109,7 +114,8 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 		p->family = 4;
 		p->proto = h[9];
 		p->bytes = BE16(h + 2);
-		p->fragment = (BE16(h + 6) & 0x1fff) != 0;
+		p->fragment = (BE16(h + 6) & IP_MF_OFFSET) != 0;
+		p->headless = (BE16(h + 6) & IP_OFFSET) != 0;
 		id = BE16(h + 4);
 		l4_off = (h[0] & 15) * 4;
 		tuple4(&p->tuple, h);
@@ -129,16 +135,18 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 		return false;
 	if (p->family == 6 && p->proto == IPPROTO_FRAGMENT) {
 		p->proto = l4[0];
-		p->fragment = (BE16(l4 + 2) & 0xfff8) != 0;
-		id = BE32(l4 + 4);
+		p->fragment = 1;
+		p->headless = (BE16(l4 + 2) & IP6_OFFSET) != 0;
+		if (p->headless)
+			id = BE32(l4 + 4);
 		l4_off += 8;
 		if (bpf_probe_read_kernel(l4w, sizeof(l4w), head + l4_off))
 			return false;
 	}
-	if (p->fragment || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
+	if (p->headless || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
 			    p->proto != IPPROTO_ICMP && p->proto != IPPROTO_ICMPV6)) {
 		p->sig.a = (__u64)id << 32 | p->bytes;
-		p->sig.b = p->proto | (__u64)p->fragment << 8;
+		p->sig.b = p->proto | (__u64)p->headless << 8;
 	} else if (p->proto == IPPROTO_TCP) {
 		read_tcp(p, l4, p->bytes - l4_off, id);
 	} else if (p->proto == IPPROTO_UDP) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Splits and copies. Software GSO and IP fragmentation turn one skb into
- * several, native XDP on a veth copies each skb: the new skbs never pass a
- * point of birth. They take over their parent's stops.
+ * Splits, copies and reassembly. Software GSO and IP fragmentation turn one
+ * skb into several, native XDP on a veth copies each skb, defragmentation
+ * makes one skb of several: the new skbs never pass a point of birth. They
+ * take over their parent's stops; a datagram takes those of its first
+ * fragment, which carries the same transport header.
  */
 #ifndef HOPSCOPE_PARENTS_H
 #define HOPSCOPE_PARENTS_H
@@ -89,7 +91,7 @@ inline_ struct hs_slot *inherit(const void *skb, struct hs_slot *parent, const s
 	slot->j.bytes = p->bytes;
 	slot->j.segments = 1;
 	slot->j.ending = HS_E_NONE;
-	slot->j.flags |= HS_J_INHERITED;
+	slot->j.flags = (slot->j.flags | HS_J_INHERITED) & ~HS_J_FRAGMENT;
 	slot->state = SLOT_LIVE;
 	return slot;
 }
@@ -119,7 +121,8 @@ inline_ struct hs_slot *inherit_split(const void *skb, const struct hs_packet *p
 		if (p->proto != IPPROTO_TCP)
 			break;
 	}
-	count(HS_C_ORPHANED);
+	if (p->proto == IPPROTO_TCP && p->bytes > 128) /* not a mere ACK */
+		count(HS_C_ORPHANED);
 	return NULL;
 }
 

@@ -177,15 +177,19 @@ inline_ void complete(struct hs_slot *slot, __u8 ending)
 }
 
 /* The packet that lived here is gone without a word, unless it had reached
- * its socket. */
+ * its socket. The last fragment of a datagram becomes the datagram itself
+ * (inet_frag_reasm_prepare), the inner ones vanish in it. */
 inline_ void evict(struct hs_slot *slot, __u32 why)
 {
 	if (slot->state == SLOT_UNREAD) {
 		slot->state = SLOT_DEAD;
 		count(HS_C_UNREAD);
 	} else if (slot->state == SLOT_PENDING) {
-		slot->j.flags |= HS_J_UNPROBED;
+		slot->j.flags |= HS_J_INFERRED;
 		complete(slot, HS_E_DELIVERED);
+	} else if (slot->j.flags & HS_J_FRAGMENT) {
+		slot->j.flags |= HS_J_INFERRED;
+		complete(slot, HS_E_REASSEMBLED);
 	} else {
 		slot->state = SLOT_DEAD;
 		count(why);
@@ -205,6 +209,8 @@ inline_ struct hs_slot *live_slot(const void *skb, const struct hs_packet *p)
 		return NULL;
 	}
 	slot->j.sig.b = p->sig.b;
+	if (p->fragment)
+		slot->j.flags |= HS_J_FRAGMENT;
 	__builtin_memcpy(&slot->j.last, &p->tuple, sizeof(p->tuple));
 	return slot;
 }
@@ -286,7 +292,7 @@ inline_ void init_slot(struct hs_slot *slot, struct sk_buff *skb, const struct h
 	slot->j.proto = p->proto;
 	slot->j.tcp_flags = p->tcp_flags;
 	slot->j.ending = HS_E_NONE;
-	slot->j.flags = flags;
+	slot->j.flags = flags | (p->fragment ? HS_J_FRAGMENT : 0);
 	slot->j.stops = 0;
 }
 

@@ -89,7 +89,7 @@ func checkHead(raw []byte) error {
 	if f := raw[offFamily]; f != 4 && f != 6 {
 		return &RecordError{ErrFamily, uint64(f)}
 	}
-	if e := Ending(raw[offEnding]); e == EndingNone || e > EndingConsumed {
+	if e := Ending(raw[offEnding]); e == EndingNone || e > EndingReassembled {
 		return &RecordError{ErrEnding, uint64(e)}
 	}
 	if le.Uint32(raw[offWeight:]) == 0 {

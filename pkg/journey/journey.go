@@ -59,14 +59,15 @@ type Ending uint8
 
 // The endings of bpf/abi.h.
 const (
-	EndingNone      Ending = iota
-	EndingDelivered        // reached a socket
-	EndingDropped          // freed by kfree_skb, with reason and location
-	EndingLeft             // a NIC completed its transmission
-	EndingSegmented        // split by GSO or fragmented; children go on
-	EndingMerged           // GRO made it part of another skb
-	EndingRebuilt          // copied into a new skb; the copy goes on
-	EndingConsumed         // used up by the kernel itself, such as an ICMP echo
+	EndingNone        Ending = iota
+	EndingDelivered          // reached a socket
+	EndingDropped            // freed by kfree_skb, with reason and location
+	EndingLeft               // a NIC completed its transmission
+	EndingSegmented          // split by GSO or fragmented; children go on
+	EndingMerged             // GRO made it part of another skb
+	EndingRebuilt            // copied into a new skb; the copy goes on
+	EndingConsumed           // used up by the kernel itself, such as an ICMP echo
+	EndingReassembled        // a fragment that became part of its datagram, which goes on
 )
 
 // Flags of a whole journey (enum hs_journey_flag).
@@ -78,7 +79,8 @@ const (
 	FlagTruncated                   // had more stops than a record holds
 	FlagReceived                    // born by reception on a NIC
 	FlagPriority                    // SYN, RST or DNS: never sampled
-	FlagUnprobed                    // delivered, tcp_probe not seen
+	FlagInferred                    // the ending was not seen, but nothing else is possible
+	FlagFragment                    // an IP fragment, the first one included
 )
 
 // Stop is one observation of the packet.

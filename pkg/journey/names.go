@@ -40,14 +40,15 @@ func (p Point) String() string {
 }
 
 var endingNames = [...]string{
-	EndingNone:      "none",
-	EndingDelivered: "delivered",
-	EndingDropped:   "dropped",
-	EndingLeft:      "left",
-	EndingSegmented: "segmented",
-	EndingMerged:    "gro_merged",
-	EndingRebuilt:   "rebuilt",
-	EndingConsumed:  "consumed",
+	EndingNone:        "none",
+	EndingDelivered:   "delivered",
+	EndingDropped:     "dropped",
+	EndingLeft:        "left",
+	EndingSegmented:   "segmented",
+	EndingMerged:      "gro_merged",
+	EndingRebuilt:     "rebuilt",
+	EndingConsumed:    "consumed",
+	EndingReassembled: "reassembled",
 }
 
 // String is the ending as accounting and exports write it.

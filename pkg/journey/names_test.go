@@ -31,7 +31,7 @@ func TestPointNames(t *testing.T) {
 }
 
 func TestEndingNames(t *testing.T) {
-	want := []string{"none", "delivered", "dropped", "left", "segmented", "gro_merged", "rebuilt", "consumed"}
+	want := []string{"none", "delivered", "dropped", "left", "segmented", "gro_merged", "rebuilt", "consumed", "reassembled"}
 	for e, name := range want {
 		if got := Ending(e).String(); got != name {
 			t.Errorf("ending %d is %q, want %q", e, got, name)

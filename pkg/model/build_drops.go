@@ -24,7 +24,10 @@ func (b *builder) drops(a *Aggregator) ([]Drop, map[Class]uint64) {
 	counts := map[dropName]uint64{}
 	for k, n := range a.drops {
 		d := b.dropName(k)
-		class := classify(rules, Dropped{Reason: d.reason, Location: d.location, Proto: k.path.proto, TCPFlags: k.tcpFlags})
+		class := classify(rules, Dropped{
+			Reason: d.reason, Location: d.location, Proto: k.path.proto, TCPFlags: k.tcpFlags,
+			Multicast: k.path.dst.Addr.IsMulticast(),
+		})
 		classes[class] += n
 		if class == ClassLoss {
 			counts[d] += n

@@ -34,31 +34,39 @@ type Dropped struct {
 	Location string // kernel function, with or without an offset
 	Proto    uint8
 	TCPFlags uint8
+
+	Multicast bool // the packet's destination
 }
 
 // dropRule gives a class to a reason at the functions in at (any, if empty).
 type dropRule struct {
-	reason string
-	at     []string
-	class  Class
+	reason    string
+	at        []string
+	class     Class
+	multicast bool // only of multicast packets
 }
 
 // dropRules are tried in order; what no rule knows is a loss.
 func dropRules() []dropRule {
 	return []dropRule{
 		// The receive queue of a socket that closes (inet_csk_destroy_sock).
-		{"QUEUE_PURGE", []string{"sk_stream_kill_queues", "inet_sock_destruct"}, ClassUnread},
-		{"NOT_SPECIFIED", []string{"udp_destruct_common", "udp_destruct_sock", "udpv6_destruct_sock", "sk_stream_kill_queues", "inet_sock_destruct"}, ClassUnread},
+		{reason: "QUEUE_PURGE", at: []string{"sk_stream_kill_queues", "inet_sock_destruct"}, class: ClassUnread},
+		{reason: "NOT_SPECIFIED", at: []string{"udp_destruct_common", "udp_destruct_sock", "udpv6_destruct_sock", "sk_stream_kill_queues", "inet_sock_destruct"}, class: ClassUnread},
 		// A segment for a socket that closed meanwhile (tcp_rcv_state_process).
-		{"TCP_CLOSE", nil, ClassUnread},
+		{reason: "TCP_CLOSE", class: ClassUnread},
 		// The segment was processed for a TIME_WAIT socket and is done with.
-		{"NOT_SPECIFIED", []string{"tcp_v4_rcv", "tcp_v6_rcv"}, ClassNoise},
+		{reason: "NOT_SPECIFIED", at: []string{"tcp_v4_rcv", "tcp_v6_rcv"}, class: ClassNoise},
 		// An echo reply that the raw socket of ping(8) took a copy of.
-		{"NO_SOCKET", []string{"ping_rcv"}, ClassNoise},
+		{reason: "NO_SOCKET", at: []string{"ping_rcv"}, class: ClassNoise},
+		// Group membership reports and neighbour discovery reach whoever is
+		// there, whether it listens or not (ip6_mc_input, br_dev_xmit).
+		{reason: "IPV6DISABLED", at: []string{"ip6_rcv_core"}, class: ClassNoise, multicast: true},
+		{reason: "NOT_SPECIFIED", at: []string{"ip6_mc_input", "ip_mr_input"}, class: ClassNoise, multicast: true},
+		{reason: "NO_TX_TARGET", at: []string{"br_dev_xmit", "br_flood", "br_multicast_flood"}, class: ClassNoise, multicast: true},
 		// Sequence space that was received before (tcp_data_queue,
 		// tcp_ofo_queue): a retransmission came too late.
-		{"TCP_OLD_DATA", nil, ClassDuplicate},
-		{"TCP_OFOMERGE", nil, ClassDuplicate},
+		{reason: "TCP_OLD_DATA", class: ClassDuplicate},
+		{reason: "TCP_OFOMERGE", class: ClassDuplicate},
 	}
 }
 
@@ -69,7 +77,7 @@ func classify(rules []dropRule, d Dropped) Class {
 	reason := strings.TrimPrefix(d.Reason, "SKB_DROP_REASON_")
 	function, _, _ := strings.Cut(d.Location, "+")
 	for _, r := range rules {
-		if r.reason == reason && (len(r.at) == 0 || slices.Contains(r.at, function)) {
+		if r.reason == reason && (len(r.at) == 0 || slices.Contains(r.at, function)) && (!r.multicast || d.Multicast) {
 			return r.class
 		}
 	}

@@ -71,7 +71,7 @@ func TestEveryHopHasAMend(t *testing.T) {
 	for _, k := range journey.HopKinds() {
 		got := mend(&Hop{Hop: k.String()})
 		switch k {
-		case journey.HopUnknown, journey.HopXmit, journey.HopRouting, journey.HopMacvlan:
+		case journey.HopUnknown, journey.HopXmit, journey.HopRouting, journey.HopStackRXRouting, journey.HopMacvlan:
 			if got != general {
 				t.Errorf("%v has a mend of its own: list it", k)
 			}

@@ -13,7 +13,7 @@ import (
 // Completed() = Emitted + Suppressed + Filtered.
 type Counts struct {
 	Tracked    uint64
-	Endings    map[string]uint64 // delivered, dropped, left, segmented, gro_merged, rebuilt, consumed
+	Endings    map[string]uint64 // delivered, dropped, left, segmented, gro_merged, rebuilt, consumed, reassembled
 	Emitted    uint64
 	Suppressed uint64            // the ring was under pressure
 	Filtered   uint64            // not of a selected container
@@ -67,6 +67,7 @@ var endingCounters = []counterName{
 	{"gro_merged", endingCounter(bpf.HopscopeHsEndingHS_E_GRO_MERGED)},
 	{"rebuilt", endingCounter(bpf.HopscopeHsEndingHS_E_REBUILT)},
 	{"consumed", endingCounter(bpf.HopscopeHsEndingHS_E_CONSUMED)},
+	{"reassembled", endingCounter(bpf.HopscopeHsEndingHS_E_REASSEMBLED)},
 }
 
 func endingCounter(e bpf.HopscopeHsEnding) bpf.HopscopeHsCounter {

@@ -42,11 +42,36 @@ func (p *Probe) SetFilter(f Filter) error {
 	if err := replace(p.coll.Maps["hs_filter_addrs"], addrs); err != nil {
 		return fmt.Errorf("set the address filter: %w", err)
 	}
+	p.sweep.wanted.Store(&wanted{f.Enabled, keys, addrs})
 	var on uint32
 	if f.Enabled {
 		on = 1
 	}
 	return p.set("hs_filtering", on)
+}
+
+// wanted is the filter as user space knows it.
+type wanted struct {
+	enabled bool
+	keys    map[bpf.HopscopeHsFilterKey]uint8
+	addrs   map[bpf.HopscopeHsAddr]uint8
+}
+
+// has decides like matches_filter in bpf/slot.h.
+func (w *wanted) has(slot *bpf.HopscopeHsSlot) bool {
+	if w == nil || !w.enabled || slot.Selected != 0 {
+		return true
+	}
+	last := slot.Stops[min(max(int(slot.J.Stops), 1), len(slot.Stops))-1]
+	for _, key := range []bpf.HopscopeHsFilterKey{
+		{Id: uint64(last.Netns), Kind: uint32(bpf.HopscopeHsFilterKindHS_F_NETNS)},
+		{Id: slot.J.CgroupDst, Kind: uint32(bpf.HopscopeHsFilterKindHS_F_CGROUP)},
+	} {
+		if _, ok := w.keys[key]; ok {
+			return true
+		}
+	}
+	return w.addrs[bpf.HopscopeHsAddr{B: slot.J.Last.Daddr}] == uint8(bpf.HopscopeHsFilterAddrHS_A_SELECTED)
 }
 
 // replace makes a hash map hold exactly want.

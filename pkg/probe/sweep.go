@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -26,6 +27,8 @@ const (
 	deadFor    = time.Second            // then its memory is given back
 	pendingFor = 500 * time.Millisecond // delivered, and tcp_probe will not come
 	liveFor    = 30 * time.Second       // longer than any queue holds a packet
+
+	fragmentFor = time.Second // then it is part of its datagram
 )
 
 // sweeper walks the slots: it counts those in flight, gives dead ones back,
@@ -34,6 +37,8 @@ type sweeper struct {
 	slots *ebpf.Map
 	batch int
 
+	wanted *atomic.Pointer[wanted] // the kernel's filter, which also holds for what is inferred here
+
 	mu    *sync.Mutex
 	extra *[counterMax]uint64 // what it counted in the kernel's stead
 }
@@ -41,7 +46,10 @@ type sweeper struct {
 const counterMax = int(bpf.HopscopeHsCounterHS_C_MAX)
 
 func newSweeper(slots *ebpf.Map) sweeper {
-	return sweeper{slots: slots, batch: 1024, mu: new(sync.Mutex), extra: new([counterMax]uint64)}
+	return sweeper{
+		slots: slots, batch: 1024, wanted: new(atomic.Pointer[wanted]),
+		mu: new(sync.Mutex), extra: new([counterMax]uint64),
+	}
 }
 
 func (s sweeper) counted() [counterMax]uint64 {
@@ -123,6 +131,9 @@ func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
 		return false
 	}
 	age := time.Duration(now - slot.LastNs)
+	if slot.State == slotLive && isFragment(slot) {
+		return age > fragmentFor
+	}
 	switch slot.State {
 	case slotDead, slotUnread:
 		return age > deadFor
@@ -141,18 +152,36 @@ func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, emit func(raw []byte)
 	case slotUnread:
 		s.add(bpf.HopscopeHsCounterHS_C_UNREAD)
 	case slotPending:
-		slot.J.Ending = uint8(bpf.HopscopeHsEndingHS_E_DELIVERED)
-		slot.J.Flags |= uint8(bpf.HopscopeHsJourneyFlagHS_J_UNPROBED)
-		s.add(endingCounter(bpf.HopscopeHsEndingHS_E_DELIVERED))
-		s.add(bpf.HopscopeHsCounterHS_C_EMITTED)
-		emit(rawRecord(slot))
+		s.infer(slot, bpf.HopscopeHsEndingHS_E_DELIVERED, emit)
 	default:
-		if expired(slot, now) {
-			s.add(bpf.HopscopeHsCounterHS_C_TIMED_OUT)
-		} else {
+		switch {
+		case !expired(slot, now):
 			s.add(bpf.HopscopeHsCounterHS_C_EVICTED)
+		case isFragment(slot):
+			s.infer(slot, bpf.HopscopeHsEndingHS_E_REASSEMBLED, emit)
+		default:
+			s.add(bpf.HopscopeHsCounterHS_C_TIMED_OUT)
 		}
 	}
+}
+
+// infer completes a journey whose ending the kernel does not show.
+func (s sweeper) infer(slot *bpf.HopscopeHsSlot, ending bpf.HopscopeHsEnding, emit func(raw []byte)) {
+	slot.J.Ending = uint8(ending)
+	slot.J.Flags |= uint8(bpf.HopscopeHsJourneyFlagHS_J_INFERRED)
+	s.add(endingCounter(ending))
+	if !s.wanted.Load().has(slot) {
+		s.add(bpf.HopscopeHsCounterHS_C_FILTERED)
+		return
+	}
+	s.add(bpf.HopscopeHsCounterHS_C_EMITTED)
+	emit(rawRecord(slot))
+}
+
+// isFragment reports a fragment that waits for its datagram, or is part of it
+// by now: the inner ones are freed without a trace (inet_frag_reasm_finish).
+func isFragment(slot *bpf.HopscopeHsSlot) bool {
+	return slot.J.Flags&uint8(bpf.HopscopeHsJourneyFlagHS_J_FRAGMENT) != 0
 }
 
 // rawRecord is the slot's journey as the kernel would have put it on the ring.
