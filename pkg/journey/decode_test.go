@@ -195,7 +195,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"IPv4 address not mapped", offLast + 10, 0, ErrAddress},
 		{"IPv4 address not mapped, first", offFirst + offTupleDst + 3, 1, ErrAddress},
 		{"no ending", offEnding, 0, ErrEnding},
-		{"ending", offEnding, 8, ErrEnding},
+		{"ending", offEnding, 9, ErrEnding},
 		{"weight", offWeight, 0, ErrWeight},
 		{"segments", offSegments, 0, ErrSegments},
 		{"point 0", stop1 + offStopPoint, 0, ErrPoint},

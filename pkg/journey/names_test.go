@@ -40,8 +40,8 @@ func TestEndingNames(t *testing.T) {
 			t.Errorf("ParseEnding(%q) = %v, %v", name, got, ok)
 		}
 	}
-	if got := Ending(8).String(); got != "ending 8" {
-		t.Errorf("ending 8 is %q", got)
+	if got := Ending(9).String(); got != "ending 9" {
+		t.Errorf("ending 9 is %q", got)
 	}
 	if _, ok := ParseEnding("lost"); ok {
 		t.Error("lost is an ending")

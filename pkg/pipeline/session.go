@@ -40,7 +40,6 @@ type Session struct {
 	probe    *probe.Probe
 	pipe     *Pipeline
 	selected inventory.Selection
-	names    *kernelNames
 	gov      governor
 	own      ownCost
 	started  time.Time
@@ -55,7 +54,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{opts: o, inv: inv, names: readKernelNames(), gov: governor{budget: o.MaxOverhead, sample: max(o.Sample, 1)}}
+	s := &Session{opts: o, inv: inv, gov: governor{budget: o.MaxOverhead, sample: max(o.Sample, 1)}}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -190,7 +189,7 @@ func (s *Session) Snapshot(ended string) (model.Snapshot, error) {
 		Accounting:    s.accounting(counts),
 		Cost:          s.own.cost(),
 		Containers:    s.inv.View().Containers(),
-		Symbols:       s.names,
+		Symbols:       s.probe,
 	}), nil
 }
 

@@ -54,7 +54,7 @@ func (k kernelFacts) capabilities() []Capability {
 			Mend: "mount -t cgroup2 none /sys/fs/cgroup/unified"},
 		Capability{Name: "bpf_cast_to_kern_ctx", Available: k.castKernCtx,
 			Lost: "the ending delivered, except for established TCP", Mend: "Linux 6.2 or newer"},
-		Capability{Name: "kernel symbols", Available: len(k.quiet) > 0,
+		Capability{Name: "kernel symbols", Available: len(k.symbols.addrs) > 0,
 			Lost: "names of drop locations; packets that a TIME_WAIT socket answered count as dropped",
 			Mend: "sysctl kernel.kptr_restrict=1 and CAP_SYSLOG"},
 	)

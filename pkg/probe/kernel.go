@@ -25,7 +25,8 @@ type kernelFacts struct {
 	netfilter   bool // BPF_PROG_TYPE_NETFILTER, since 6.4
 	hostNetns   uint32
 	cgroup2     string // mount point of the cgroup v2 hierarchy, "" without one
-	quiet       []symbolRange
+	symbols     *Symbols
+	reasons     map[uint32]string
 }
 
 // tracepoints that the programs may attach to.
@@ -53,7 +54,11 @@ func readKernel() (kernelFacts, error) {
 		return k, err
 	}
 	k.cgroup2 = cgroup2Mount()
-	k.quiet = quietRanges()
+	k.reasons = readReasons(spec)
+	// Without symbols there is less to tell, but nothing that is wrong.
+	if k.symbols, err = readSymbols("/proc/kallsyms"); err != nil {
+		k.symbols = &Symbols{}
+	}
 	return k, nil
 }
 

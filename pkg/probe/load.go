@@ -33,7 +33,7 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 		"hs_host_netns":       k.hostNetns,
 		"hs_ring_bytes":       uint32(cfg.RingBytes),
 		"hs_slow_ns":          uint64(cfg.Slow),
-		"hs_quiet":            quietConstant(k.quiet),
+		"hs_quiet":            quietConstant(k.symbols.quiet()),
 	})
 }
 

@@ -36,7 +36,7 @@ type Probe struct {
 	coll   *ebpf.Collection
 	links  []held
 	reader *ringbuf.Reader
-	caps   []Capability
+	facts  kernelFacts
 	sweep  sweeper
 	meter  meter
 
@@ -64,7 +64,8 @@ func Open(cfg Config) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Probe{coll: coll, caps: kernel.capabilities(), sweep: newSweeper(coll.Maps["hs_slots"])}
+	kernel.types = nil // some 40 MB that nothing needs any more
+	p := &Probe{coll: coll, facts: kernel, sweep: newSweeper(coll.Maps["hs_slots"])}
 	if err := p.start(cfg, kernel); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -102,7 +103,7 @@ func (p *Probe) start(cfg Config, k kernelFacts) error {
 }
 
 // Capabilities says what this kernel allowed when the probe was opened.
-func (p *Probe) Capabilities() []Capability { return p.caps }
+func (p *Probe) Capabilities() []Capability { return p.facts.capabilities() }
 
 // SetSample changes the sample rate: one in n packets is tracked.
 func (p *Probe) SetSample(n uint32) error {

@@ -1,23 +1,18 @@
 package probe
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
 )
 
-// ReadReasons names the values of enum skb_drop_reason by the running
+// readReasons names the values of enum skb_drop_reason by the running
 // kernel's BTF: they are renumbered between versions. Before 5.17 there are
-// none, which is an error that wraps btf.ErrNotFound.
-func ReadReasons() (map[uint32]string, error) {
-	spec, err := btf.LoadKernelSpec()
-	if err != nil {
-		return nil, fmt.Errorf("read drop reasons: %w", err)
-	}
+// none.
+func readReasons(spec *btf.Spec) map[uint32]string {
 	var e *btf.Enum
-	if err := spec.TypeByName("skb_drop_reason", &e); err != nil {
-		return nil, fmt.Errorf("read drop reasons: %w", err)
+	if spec.TypeByName("skb_drop_reason", &e) != nil {
+		return nil
 	}
 	names := make(map[uint32]string, len(e.Values))
 	for _, v := range e.Values {
@@ -26,5 +21,12 @@ func ReadReasons() (map[uint32]string, error) {
 			names[uint32(v.Value)] = name
 		}
 	}
-	return names, nil
+	return names
 }
+
+// Reason names a drop reason, "" where the kernel has no name for it.
+func (p *Probe) Reason(n uint32) string { return p.facts.reasons[n] }
+
+// Symbol names the kernel function around an address, "" where the kernel
+// hides it.
+func (p *Probe) Symbol(addr uint64) string { return p.facts.symbols.Name(addr) }

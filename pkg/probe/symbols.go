@@ -17,16 +17,12 @@ type symbolRange struct{ start, end uint64 }
 // (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c, label discard_it).
 var quietFunctions = []string{"tcp_v4_rcv", "tcp_v6_rcv"}
 
-// quietRanges is empty where kallsyms hides addresses: such packets are then
+// quiet is empty where kallsyms hides addresses: such packets are then
 // reported as dropped without a reason.
-func quietRanges() []symbolRange {
-	syms, err := ReadSymbols()
-	if err != nil {
-		return nil
-	}
+func (s *Symbols) quiet() []symbolRange {
 	var out []symbolRange
 	for _, name := range quietFunctions {
-		if r, ok := syms.rangeOf(name); ok {
+		if r, ok := s.rangeOf(name); ok {
 			out = append(out, r)
 		}
 	}
@@ -39,10 +35,10 @@ type Symbols struct {
 	names []string
 }
 
-// ReadSymbols reads the functions of /proc/kallsyms. Without the privilege to
+// readSymbols reads the functions of /proc/kallsyms. Without the privilege to
 // see addresses the result is empty.
-func ReadSymbols() (*Symbols, error) {
-	f, err := os.Open("/proc/kallsyms")
+func readSymbols(path string) (*Symbols, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
