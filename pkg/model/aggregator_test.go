@@ -98,12 +98,17 @@ func TestHopsSumToTotal(t *testing.T) {
 		}
 		p := onlyPath(t, a.Snapshot(shop(), Meta{}))
 		var shares, tails float64
+		sums = 0
 		for _, h := range p.Hops {
+			sums += h.Dist.SumNs
 			shares += h.Share
 			tails += h.TailShare
 		}
 		if math.Abs(shares-1) > 1e-9 || math.Abs(tails-1) > 1e-9 {
 			t.Errorf("round %d: shares sum to %v, tail shares to %v", round, shares, tails)
+		}
+		if p.Total.SumNs != want || sums != want {
+			t.Errorf("round %d: exported total %d, hops %d, want both %d", round, p.Total.SumNs, sums, want)
 		}
 		if a.notes.hopMismatch != 0 {
 			t.Errorf("round %d: %d mismatches counted", round, a.notes.hopMismatch)
@@ -254,7 +259,7 @@ func TestSlowestAreDatedAndSorted(t *testing.T) {
 	}
 	for i, x := range s {
 		want := int64(99-i) * 1e6
-		if x.TotalNs != want || len(x.Hops) != 1 || x.Hops[0] != (SlowHop{"qdisc", "veth of web", want}) {
+		if x.TotalNs != want || len(x.Hops) != 1 || x.Hops[0] != (SlowHop{"qdisc", "veth of web", "host", want}) {
 			t.Errorf("place %d: %+v", i, x)
 		}
 	}

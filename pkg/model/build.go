@@ -20,7 +20,7 @@ type builder struct {
 	ends   map[inventory.RawEndpoint]inventory.Endpoint
 }
 
-type placeName struct{ where, device string }
+type placeName struct{ where, device, namespace string }
 
 // Snapshot gives what was added so far under the names of now.
 func (a *Aggregator) Snapshot(names Names, meta Meta) Snapshot {
@@ -84,6 +84,7 @@ func (b *builder) place(p journey.Place) placeName {
 	n, ok := b.places[p]
 	if !ok {
 		n.where, n.device = b.names.Where(p.Netns, p.Ifindex)
+		n.namespace, _ = b.names.Where(p.Netns, 0)
 		b.places[p] = n
 	}
 	return n
@@ -172,7 +173,10 @@ func (b *builder) slowest(a *Aggregator) []Slow {
 			Hops: make([]SlowHop, 0, len(k.hops)),
 		}
 		for _, h := range k.hops {
-			s.Hops = append(s.Hops, SlowHop{Hop: h.Kind.String(), Where: b.place(h.Place).where, Ns: int64(h.Duration)})
+			at := b.place(h.Place)
+			s.Hops = append(s.Hops, SlowHop{
+				Hop: h.Kind.String(), Where: at.where, Namespace: at.namespace, Ns: int64(h.Duration),
+			})
 		}
 		out = append(out, s)
 	}

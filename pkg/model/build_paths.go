@@ -21,7 +21,7 @@ type pathKey struct {
 }
 
 // hopName is a hop by name.
-type hopName struct{ hop, where, device string }
+type hopName struct{ hop, where, device, namespace string }
 
 // namedPath is the sum of all raw paths of one name.
 type namedPath struct {
@@ -58,7 +58,7 @@ func (b *builder) paths(a *Aggregator) []Path {
 	slices.SortFunc(named, worstFirst)
 	out := make([]Path, 0, len(named))
 	for _, n := range named {
-		out = append(out, n.export())
+		out = append(out, n.export(b.distOf()))
 	}
 	return out
 }
@@ -124,7 +124,7 @@ func (b *builder) hopName(k hopKey) hopName {
 		return hopName{hop: journey.HopUnknown.String(), where: otherName}
 	}
 	p := b.place(k.place)
-	return hopName{hop: k.kind.String(), where: p.where, device: p.device}
+	return hopName{hop: k.kind.String(), where: p.where, device: p.device, namespace: p.namespace}
 }
 
 func (n *namedPath) hop(name hopName) int {
@@ -137,12 +137,20 @@ func (n *namedPath) hop(name hopName) int {
 	return i
 }
 
-func (n *namedPath) export() Path {
+// distOf gives distributions with or without bins, as the snapshot wants them.
+func (b *builder) distOf() func(*dist) Dist {
+	if b.meta.Bins {
+		return (*dist).exportWithBins
+	}
+	return (*dist).export
+}
+
+func (n *namedPath) export(distOf func(*dist) Dist) Path {
 	k := n.key
 	p := Path{
 		From: endOf(k.from), To: endOf(k.to), Network: k.network,
 		Proto: journey.ProtoName(k.proto), Port: k.port, NAT: k.nat, Direction: "request",
-		Journeys: n.total.d.count, Bytes: n.bytes, Total: n.total.d.export(),
+		Journeys: n.total.d.count, Bytes: n.bytes, Total: distOf(n.total.d),
 		Hops: make([]Hop, 0, len(n.hops)),
 	}
 	if k.response {
@@ -152,7 +160,8 @@ func (n *namedPath) export() Path {
 		port := int(k.published)
 		p.PublishedPort = &port
 	}
-	tails := n.tail.sums(len(n.hops))
+	tails, journeys := n.tail.sums(len(n.hops))
+	p.TailJourneys = journeys
 	var tailTotal uint64
 	for _, ns := range tails {
 		tailTotal += ns
@@ -160,10 +169,11 @@ func (n *namedPath) export() Path {
 	for _, i := range hopOrder(len(n.hops), n.edges, n.earlier) {
 		h := n.hops[i]
 		p.Hops = append(p.Hops, Hop{
-			Hop: h.name.hop, Where: h.name.where, Device: known(h.name.device),
+			Hop: h.name.hop, Where: h.name.where, Namespace: h.name.namespace, Device: known(h.name.device),
 			Share:     share(h.dist.d.sum, n.total.d.sum),
 			TailShare: share(tails[i], tailTotal),
-			Dist:      h.dist.d.export(),
+			TailNs:    tails[i],
+			Dist:      distOf(h.dist.d),
 		})
 	}
 	return p

@@ -74,7 +74,7 @@ func (d *dist) clone() dist {
 
 // export gives the distribution in the form of the contract.
 func (d *dist) export() Dist {
-	out := Dist{Count: d.count, Samples: d.samples}
+	out := Dist{Count: d.count, Samples: d.samples, SumNs: d.sum}
 	if d.samples == 0 {
 		return out
 	}
@@ -98,6 +98,21 @@ func (d *dist) quantile(q float64) *int64 {
 	}
 	ns := min(max(int64(math.Round(v)), d.min), d.max)
 	return &ns
+}
+
+// exportWithBins adds the bins to what export gives.
+func (d *dist) exportWithBins() Dist {
+	out := d.export()
+	d.sketch.ForEach(func(value, count float64) bool {
+		ns, n := int64(math.Round(value)), uint64(math.Round(count))
+		if last := len(out.Bins) - 1; last >= 0 && out.Bins[last].Ns == ns {
+			out.Bins[last].Count += n
+			return false
+		}
+		out.Bins = append(out.Bins, Bin{Ns: ns, Count: n})
+		return false
+	})
+	return out
 }
 
 // sharedDist starts as a view of one distribution and becomes a copy of its

@@ -107,9 +107,10 @@ type Path struct {
 	Proto         string `json:"proto"`
 	Port          uint16 `json:"port"`
 	PublishedPort *int   `json:"published_port"`
-	NAT           string `json:"nat"`       // none, dnat, snat, dnat+snat, proxy
-	Direction     string `json:"direction"` // request, response
-	Journeys      uint64 `json:"journeys"`  // weighted estimate
+	NAT           string `json:"nat"`           // none, dnat, snat, dnat+snat, proxy
+	Direction     string `json:"direction"`     // request, response
+	Journeys      uint64 `json:"journeys"`      // weighted estimate
+	TailJourneys  uint64 `json:"tail_journeys"` // those at or beyond the p99, of TailNs and TailShare
 	Bytes         uint64 `json:"bytes"`
 	Total         Dist   `json:"total"`
 	Hops          []Hop  `json:"hops"`
@@ -120,17 +121,21 @@ type Path struct {
 type Hop struct {
 	Hop       string  `json:"hop"`
 	Where     string  `json:"where"`
+	Namespace string  `json:"namespace"` // of that place: a container, "host", ...
 	Device    *string `json:"device"`
 	Share     float64 `json:"share"`
 	TailShare float64 `json:"tail_share"` // over the journeys at or beyond the path's p99
+	TailNs    uint64  `json:"tail_ns"`    // Σ ns × weight over the same
 	Dist      Dist    `json:"dist"`
 }
 
 // Dist describes a distribution of times. Count is the weighted estimate,
-// Samples how many were measured; the rest is null without samples.
+// Samples how many were measured; percentiles and the like are null without
+// samples. The sums of a path's hops add up to that of its total exactly.
 type Dist struct {
 	Count   uint64 `json:"count"`
 	Samples uint64 `json:"samples"`
+	SumNs   uint64 `json:"sum_ns"` // Σ ns × weight, exact
 	MinNs   *int64 `json:"min_ns"`
 	MeanNs  *int64 `json:"mean_ns"`
 	P50Ns   *int64 `json:"p50_ns"`
@@ -139,6 +144,15 @@ type Dist struct {
 	P99Ns   *int64 `json:"p99_ns"`
 	P999Ns  *int64 `json:"p999_ns"`
 	MaxNs   *int64 `json:"max_ns"`
+	Bins    []Bin  `json:"bins,omitempty"` // only where Meta.Bins asks for them
+}
+
+// Bin is one bin of a distribution: how many fell near Ns, which is within
+// [RelativeAccuracy] of each of them. Bins are sorted, and equal in all
+// snapshots: distributions add up by adding the counts of equal Ns.
+type Bin struct {
+	Ns    int64  `json:"ns"`
+	Count uint64 `json:"count"`
 }
 
 // Drop is one group of dropped packets that were tracked.
@@ -169,7 +183,8 @@ type Slow struct {
 
 // SlowHop is one hop of a slow journey.
 type SlowHop struct {
-	Hop   string `json:"hop"`
-	Where string `json:"where"`
-	Ns    int64  `json:"ns"`
+	Hop       string `json:"hop"`
+	Where     string `json:"where"`
+	Namespace string `json:"namespace"`
+	Ns        int64  `json:"ns"`
 }

@@ -63,8 +63,9 @@ func (t *tail) merge(o *tail, index []int) {
 	}
 }
 
-// sums is what each of n hops took in the tail, in ns × weight.
-func (t *tail) sums(n int) []uint64 {
+// sums is what each of n hops took in the tail, in ns × weight, and how many
+// journeys the tail has.
+func (t *tail) sums(n int) (ns []uint64, journeys uint64) {
 	buckets := make([]int, 0, len(t.rows))
 	var count uint64
 	for i, r := range t.rows {
@@ -81,9 +82,10 @@ func (t *tail) sums(n int) []uint64 {
 		if float64(seen) <= rank {
 			continue
 		}
+		journeys += r.count
 		for hop, ns := range r.hops {
 			out[hop] += ns
 		}
 	}
-	return out
+	return out, journeys
 }
