@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// archive is Debian's package archive, read with an apt state of its own: the
+// machine's sources, lists and packages stay as they are.
+type archive struct{ dir string }
+
+// suites hold the kernels of the matrix; security suites have the newest of
+// the older ones.
+var suites = []struct{ label, suite string }{
+	{"Debian", "bullseye"},
+	{"Debian-Security", "bullseye-security"},
+	{"Debian", "bookworm"},
+	{"Debian-Security", "bookworm-security"},
+	{"Debian", "trixie"},
+	{"Debian-Security", "trixie-security"},
+	{"Debian", "trixie-backports"},
+	{"Debian", "sid"},
+}
+
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+func newArchive(ctx context.Context, dir string) (archive, error) {
+	a := archive{dir: dir}
+	for _, sub := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return a, err
+		}
+	}
+	sources, err := sourcesList(ctx)
+	if err != nil {
+		return a, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sources.list"), sources, 0o644); err != nil {
+		return a, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "status"), nil, 0o644); err != nil {
+		return a, err
+	}
+	_, err = a.apt(ctx, dir, "apt-get", "-q", "update")
+	return a, err
+}
+
+// sourcesList names the suites at the addresses that the machine itself uses.
+func sourcesList(ctx context.Context) ([]byte, error) {
+	bases := map[string]string{
+		"Debian":          "http://deb.debian.org/debian/",
+		"Debian-Security": "http://deb.debian.org/debian-security/",
+	}
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask apt for its sources: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		label, uri, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if bases[label] != "" {
+			bases[label] = uri
+		}
+	}
+	var list bytes.Buffer
+	for _, s := range suites {
+		fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, bases[s.label], s.suite)
+	}
+	return list.Bytes(), nil
+}
+
+// apt runs an apt program in dir, on the archive's own state.
+func (a archive) apt(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
+	set := map[string]string{
+		"Dir::Etc::sourcelist":  filepath.Join(a.dir, "sources.list"),
+		"Dir::Etc::sourceparts": "/dev/null",
+		"Dir::State::lists":     filepath.Join(a.dir, "lists"),
+		"Dir::State::status":    filepath.Join(a.dir, "status"),
+		"Dir::Cache":            filepath.Join(a.dir, "cache"),
+		"APT::Sandbox::User":    "", // it could not write below a home directory
+		"APT::Architecture":     "amd64",
+		"Acquire::Languages":    "none",
+		"Acquire::Retries":      "3",
+		"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+	}
+	var full []string
+	for k, v := range set {
+		full = append(full, "-o", k+"="+v)
+	}
+	cmd := exec.CommandContext(ctx, program, append(full, args...)...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, exit.Stderr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
+	}
+	return out, nil
+}
+
+// image is a kernel of the archive and the packages that make it up.
+type image struct {
+	version  string // such as 6.1.0-56-cloud-amd64
+	packages []string
+}
+
+var packageName = regexp.MustCompile(`^linux-(image|binary|modules|base)-([0-9]+\.[0-9]+\..*-cloud-amd64)$`)
+
+// images lists the archive's complete kernels. Up to 6.18 all of one is in
+// linux-image; later linux-image is empty and refers to the three others, of
+// which superseded versions are only in part still there.
+func (a archive) images(ctx context.Context) ([]image, error) {
+	out, err := a.apt(ctx, a.dir, "apt-cache", "pkgnames", "linux-")
+	if err != nil {
+		return nil, err
+	}
+	parts := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		if m := packageName.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			parts[m[2]] = append(parts[m[2]], m[1])
+		}
+	}
+	var images []image
+	for version, kinds := range parts {
+		img := image{version: version, packages: []string{"linux-image-" + version}}
+		if compareVersions(version, "6.19") >= 0 {
+			img.packages = nil
+			for _, kind := range []string{"binary", "modules", "base"} {
+				if slices.Contains(kinds, kind) {
+					img.packages = append(img.packages, "linux-"+kind+"-"+version)
+				}
+			}
+			if len(img.packages) < 3 {
+				continue
+			}
+		}
+		images = append(images, img)
+	}
+	slices.SortFunc(images, func(x, y image) int { return compareVersions(x.version, y.version) })
+	return images, nil
+}
+
+// pick finds the newest image of a release, such as 6.1, or of all.
+func pick(images []image, release string) (image, error) {
+	for _, img := range slices.Backward(images) {
+		if release == "newest" || strings.HasPrefix(img.version, release+".") {
+			return img, nil
+		}
+	}
+	return image{}, fmt.Errorf("the archive has no complete kernel %s", release)
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// compareVersions compares the numbers in two versions, from left to right.
+func compareVersions(x, y string) int {
+	number := func(s string) int {
+		n, _ := strconv.Atoi(s) // digits alone
+		return n
+	}
+	return slices.CompareFunc(digits.FindAllString(x, -1), digits.FindAllString(y, -1),
+		func(p, q string) int { return cmp.Compare(number(p), number(q)) })
+}

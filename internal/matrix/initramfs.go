@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const modulePath = "github.com/hopscope/hopscope"
+
+// packages whose tests run in the guest.
+var packages = []string{"pkg/probe", "internal/matrix/guest"}
+
+// commonFiles builds what every guest has: /init, the tests and nft.
+func commonFiles(ctx context.Context, work string) ([]byte, error) {
+	var c cpio
+	for _, dir := range []string{"dev", "proc", "sys", "tmp", "run", "tests", "modules"} {
+		c.dir(dir)
+	}
+	initPath := filepath.Join(work, "init")
+	if err := goBuild(ctx, "build", "-o", initPath, modulePath+"/internal/matrix/init"); err != nil {
+		return nil, err
+	}
+	if err := c.copyFile("init", initPath); err != nil {
+		return nil, err
+	}
+	for i, pkg := range packages {
+		name := fmt.Sprintf("%d-%s.test", i, strings.ReplaceAll(pkg, "/", "_"))
+		built := filepath.Join(work, name)
+		if err := goBuild(ctx, "test", "-c", "-tags", "matrix", "-o", built, modulePath+"/"+pkg); err != nil {
+			return nil, err
+		}
+		if err := c.copyFile("tests/"+name, built); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
+		return nil, err
+	}
+	return c.bytes(), nil
+}
+
+// goBuild makes static programs, since the guest has no C library of its own.
+func goBuild(ctx context.Context, args ...string) error {
+	args = slices.Insert(args, 1, "-trimpath", "-ldflags=-s -w")
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+func (c *cpio) copyFile(name, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	c.file(name, data)
+	return nil
+}
+
+// copyWithLibraries puts a program of this machine into /bin, and the shared
+// libraries that it needs where its loader looks for them (ldd(1)).
+func (c *cpio) copyWithLibraries(ctx context.Context, program string) error {
+	from, err := exec.LookPath(program)
+	if err != nil {
+		return fmt.Errorf("%w: install it with scripts/setup.sh matrix", err)
+	}
+	c.dir("bin")
+	if err := c.copyFile("bin/"+program, from); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "ldd", from).Output()
+	if err != nil {
+		return fmt.Errorf("ldd %s: %w", from, err)
+	}
+	made := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		for field := range strings.FieldsSeq(line) {
+			if !strings.HasPrefix(field, "/") {
+				continue
+			}
+			c.parents(field, made)
+			if err := c.copyFile(field[1:], field); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parents makes the directories above a file.
+func (c *cpio) parents(file string, made map[string]bool) {
+	dir := path.Dir(file)
+	if dir == "/" || made[dir] {
+		return
+	}
+	c.parents(dir, made)
+	made[dir] = true
+	c.dir(dir[1:])
+}
+
+// moduleFiles builds what one kernel's guest has besides.
+func moduleFiles(ctx context.Context, k kernel) ([]byte, error) {
+	tree, err := readModuleTree(k)
+	if err != nil {
+		return nil, err
+	}
+	list, err := tree.closure(ctx, modules)
+	if err != nil {
+		return nil, fmt.Errorf("Linux %s: %w", k.version, err)
+	}
+	var c cpio
+	for i, m := range list {
+		c.file(fmt.Sprintf("modules/%03d-%s.ko", i, m.name), m.code)
+	}
+	return c.bytes(), nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// kernel is one that lies unpacked in the cache.
+type kernel struct {
+	release string // as asked for: 6.1, newest
+	version string // as uname -r tells it
+	root    string // what its packages hold
+}
+
+// vmlinuz lies in /boot; since 7.1 with the modules.
+func (k kernel) vmlinuz() string {
+	return firstThere(filepath.Join(k.root, "boot", "vmlinuz-"+k.version), filepath.Join(k.moduleDir(), "vmlinuz"))
+}
+
+// moduleDir is /lib/modules/VERSION; newer packages put it below /usr.
+func (k kernel) moduleDir() string {
+	return firstThere(filepath.Join(k.root, "usr/lib/modules", k.version), filepath.Join(k.root, "lib/modules", k.version))
+}
+
+// firstThere is the first path that exists, else the last.
+func firstThere(paths ...string) string {
+	for _, path := range paths[:len(paths)-1] {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return paths[len(paths)-1]
+}
+
+// getKernels takes the kernels from the cache, those that are not there (or all,
+// if refresh) from the archive.
+func getKernels(ctx context.Context, cache string, wanted []string, refresh bool) ([]kernel, error) {
+	kernels := make([]kernel, 0, len(wanted))
+	var images []image
+	for _, release := range wanted {
+		dir := filepath.Join(cache, "kernels", release)
+		k, ok := cached(dir, release)
+		if ok && !refresh {
+			kernels = append(kernels, k)
+			continue
+		}
+		if images == nil {
+			a, err := newArchive(ctx, filepath.Join(cache, "apt"))
+			if err != nil {
+				return nil, err
+			}
+			if images, err = a.images(ctx); err != nil {
+				return nil, err
+			}
+		}
+		img, err := pick(images, release)
+		if err != nil {
+			return nil, err
+		}
+		if k, err = unpack(ctx, archive{filepath.Join(cache, "apt")}, img, dir, release); err != nil {
+			return nil, err
+		}
+		kernels = append(kernels, k)
+	}
+	return kernels, nil
+}
+
+// cached reads the file "version", which is written when all else is there.
+func cached(dir, release string) (kernel, bool) {
+	version, err := os.ReadFile(filepath.Join(dir, "version"))
+	if err != nil {
+		return kernel{}, false
+	}
+	return kernel{release: release, version: strings.TrimSpace(string(version)), root: filepath.Join(dir, "root")}, true
+}
+
+// unpack downloads and unpacks an image's packages; none is installed.
+func unpack(ctx context.Context, a archive, img image, dir, release string) (kernel, error) {
+	if k, ok := cached(dir, release); ok && k.version == img.version {
+		return k, nil
+	}
+	fmt.Fprintf(os.Stderr, "matrix: getting Linux %s\n", img.version)
+	if err := os.RemoveAll(dir); err != nil {
+		return kernel{}, err
+	}
+	root := filepath.Join(dir, "root")
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return kernel{}, err
+	}
+	if _, err := a.apt(ctx, dir, "apt-get", append([]string{"-q", "download"}, img.packages...)...); err != nil {
+		return kernel{}, err
+	}
+	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil {
+		return kernel{}, err
+	}
+	for _, deb := range debs {
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, root).CombinedOutput(); err != nil {
+			return kernel{}, fmt.Errorf("unpack %s: %w: %s", filepath.Base(deb), err, out)
+		}
+		if err := os.Remove(deb); err != nil {
+			return kernel{}, err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "version"), []byte(img.version+"\n"), 0o644); err != nil {
+		return kernel{}, err
+	}
+	k, _ := cached(dir, release)
+	if _, err := os.Stat(k.vmlinuz()); err != nil {
+		return k, fmt.Errorf("packages of Linux %s: %w", img.version, err)
+	}
+	return k, nil
+}

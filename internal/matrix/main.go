@@ -1,0 +1,107 @@
+// Command matrix boots kernels of Debian's archive in an emulator and runs the
+// project's tests in each of them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// releases are the kernels of the matrix: the long-term ones that Debian ships,
+// and the newest that its archive has.
+var releases = []string{"5.10", "6.1", "6.12", "6.18", "newest"}
+
+type options struct {
+	kernels string
+	cache   string
+	run     string
+	guests  int
+	limit   time.Duration
+	refresh bool
+	verbose bool
+}
+
+func main() {
+	o := options{}
+	flag.StringVar(&o.kernels, "kernel", "", "comma-separated `releases`, such as 6.1 (default all: "+strings.Join(releases, ", ")+")")
+	flag.StringVar(&o.cache, "cache", defaultCache(), "`directory` for kernels, kept between runs")
+	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern` (go test -run)")
+	flag.IntVar(&o.guests, "guests", 2, "guests at a time")
+	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "for each guest")
+	flag.BoolVar(&o.refresh, "refresh", false, "look for newer kernels than those in the cache")
+	flag.BoolVar(&o.verbose, "v", false, "print all that the tests print")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := o.matrix(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "matrix:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "hopscope", "matrix")
+}
+
+func (o options) wanted() []string {
+	if o.kernels == "" {
+		return releases
+	}
+	return strings.Split(o.kernels, ",")
+}
+
+// matrix gets the kernels, runs each guest, and fails unless all tests of all
+// guests passed.
+func (o options) matrix(ctx context.Context) error {
+	kernels, err := getKernels(ctx, o.cache, o.wanted(), o.refresh)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "hopscope-matrix-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	tests, err := commonFiles(ctx, work)
+	if err != nil {
+		return err
+	}
+	outcomes := make([]outcome, len(kernels))
+	slots := make(chan struct{}, o.guests)
+	var wg sync.WaitGroup
+	for i, k := range kernels {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			outcomes[i] = o.guest(ctx, k, tests, filepath.Join(work, k.release))
+			outcomes[i].print(os.Stdout, o.verbose)
+		})
+	}
+	wg.Wait()
+	return failures(outcomes)
+}
+
+func failures(outcomes []outcome) error {
+	var errs []error
+	for _, out := range outcomes {
+		if err := out.verdict(); err != nil {
+			errs = append(errs, fmt.Errorf("Linux %s: %w", out.kernel.version, err))
+		}
+	}
+	return errors.Join(errs...)
+}
