@@ -36,6 +36,7 @@ enum hs_stop_flag {
 	HS_S_ENCAP = 16,    /* skb->encapsulation: inside a tunnel header */
 	HS_S_COARSE = 32,   /* delta counts 1024 ns instead of 1 ns */
 	HS_S_BACKWARD = 64, /* the clock ran backwards: delta is 0 and counted */
+	HS_S_TUNNEL = 128,  /* a tunnel's device: vxlan, geneve, gre; at xmit only */
 };
 
 enum hs_ending {
@@ -58,6 +59,7 @@ enum hs_journey_flag {
 	HS_J_PRIORITY = 8,  /* SYN, RST or DNS: tracked whatever the sample rate */
 	HS_J_INFERRED = 16, /* the ending was not seen, but nothing else is possible */
 	HS_J_FRAGMENT = 32, /* an IP fragment, the first one included */
+	HS_J_OUTER = 64,    /* at its end known by the header of its tunnel */
 };
 
 /* Counters, one value a CPU. tracked = sum(endings) + in flight + the losses

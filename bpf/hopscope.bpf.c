@@ -35,15 +35,30 @@ inline_ __u8 device_flags(struct net_device *dev)
 	return flags;
 }
 
-inline_ bool is_veth(struct net_device *dev)
+/* The first four letters of `ip link`'s type. */
+#define KIND(a, b, c, d) ((__u32)(a) | (b) << 8 | (c) << 16 | (d) << 24)
+
+inline_ __u32 device_kind(struct net_device *dev)
 {
 	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
 	__u32 kind = 0;
 
-	if (!ops)
-		return false;
-	bpf_probe_read_kernel(&kind, sizeof(kind), ops->kind);
-	return kind == ('v' | 'e' << 8 | 't' << 16 | 'h' << 24);
+	if (ops)
+		bpf_probe_read_kernel(&kind, sizeof(kind), ops->kind);
+	return kind;
+}
+
+inline_ bool is_veth(struct net_device *dev)
+{
+	return device_kind(dev) == KIND('v', 'e', 't', 'h');
+}
+
+inline_ bool is_tunnel(struct net_device *dev)
+{
+	__u32 kind = device_kind(dev);
+
+	return kind == KIND('v', 'x', 'l', 'a') || kind == KIND('g', 'e', 'n', 'e') ||
+	       kind == KIND('g', 'r', 'e', 0) || kind == KIND('g', 'r', 'e', 't');
 }
 
 inline_ void at_device(struct hs_at *at, __u8 point, struct net_device *dev, struct sk_buff *skb)
@@ -52,7 +67,7 @@ inline_ void at_device(struct hs_at *at, __u8 point, struct net_device *dev, str
 	at->ifindex = dev->ifindex;
 	at->netns = dev->nd_net.net->ns.inum;
 	at->flags = device_flags(dev);
-	if (BPF_CORE_READ_BITFIELD(skb, encapsulation))
+	if (encapsulated(skb))
 		at->flags |= HS_S_ENCAP;
 }
 
@@ -72,14 +87,25 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at, const st
 	return true;
 }
 
-/* A device that is stacked on another (VLAN on NIC, say) hands the same skb to
- * a second queue in the same namespace, on the same CPU. */
-inline_ bool stacked(struct hs_slot *slot, const struct hs_at *at)
+/* A device that is stacked on another hands the same skb to a second queue in
+ * the same namespace, on the same CPU: a VLAN as it is, a tunnel with a header
+ * in front. */
+inline_ bool stacked(struct sk_buff *skb, const struct hs_at *at, const struct hs_packet *p)
 {
-	struct hs_stop *l = last_stop(slot);
+	struct hs_slot *slot = slot_of(skb);
+	struct hs_stop *l;
 
-	return l && l->point == HS_P_XMIT && l->ifindex != at->ifindex &&
-	       l->cpu == bpf_get_smp_processor_id();
+	if (!slot || slot->state != SLOT_LIVE)
+		return false;
+	l = last_stop(slot);
+	if (!l || l->point != HS_P_XMIT || l->ifindex == at->ifindex ||
+	    l->cpu != (__u16)bpf_get_smp_processor_id())
+		return false;
+	if (same_packet(&slot->j.sig, &p->sig, false))
+		return true;
+	if (l->flags & HS_S_TUNNEL)
+		take_outer(slot, p);
+	return l->flags & HS_S_TUNNEL;
 }
 
 inline_ void pass(struct sk_buff *skb, const struct hs_packet *p, const struct hs_at *at)
@@ -98,7 +124,6 @@ SEC("tp_btf/net_dev_queue")
 int hs_net_dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
-	struct hs_slot *slot;
 	struct hs_packet p;
 	struct hs_at at;
 
@@ -106,15 +131,10 @@ int hs_net_dev_queue(__u64 *ctx)
 	if (!read_packet(skb, HEADER_NETWORK, &p))
 		return 0;
 	at_device(&at, HS_P_QUEUE, skb->dev, skb);
-	if (born_at_queue(skb, &at, &p)) {
-		slot = slot_of(skb);
-		if (!slot || slot->state != SLOT_LIVE || !stacked(slot, &at) ||
-		    !same_packet(&slot->j.sig, &p.sig, false)) {
-			birth(skb, &p, &at, cgroup_id(skb->sk), 0);
-			return 0;
-		}
-	}
-	pass(skb, &p, &at);
+	if (born_at_queue(skb, &at, &p) && !stacked(skb, &at, &p))
+		birth(skb, &p, &at, cgroup_id(skb->sk), 0, bpf_ktime_get_ns());
+	else
+		pass(skb, &p, &at);
 	return 0;
 }
 
@@ -140,6 +160,8 @@ int hs_net_dev_start_xmit(__u64 *ctx)
 	at_device(&at, HS_P_XMIT, dev, skb);
 	if (is_veth(dev))
 		at.flags |= HS_S_VETH;
+	else if (is_tunnel(dev))
+		at.flags |= HS_S_TUNNEL;
 	append_stop(slot, &at);
 	return 0;
 }
@@ -161,11 +183,23 @@ inline_ void received_by_nic(struct sk_buff *skb, const struct hs_at *at, bool f
 	if (!read_packet(skb, HEADER_DATA, &p))
 		return;
 	if (first || !*seen)
-		birth(skb, &p, at, 0, HS_J_RECEIVED);
+		birth(skb, &p, at, 0, HS_J_RECEIVED, bpf_ktime_get_ns());
 	else if (slot && slot->state == SLOT_UNREAD)
 		birth_read(skb, slot, &p, at, HS_J_RECEIVED);
 	else
 		pass(skb, &p, at);
+}
+
+/* What a NIC received was followed by its outer header; out of a tunnel's
+ * device comes the inner packet. */
+inline_ struct hs_slot *decapsulated(struct sk_buff *skb, const struct hs_packet *p)
+{
+	struct hs_slot *slot = slot_of(skb);
+
+	if (slot && slot->state == SLOT_LIVE && slot->j.flags & (HS_J_RECEIVED | HS_J_OUTER) &&
+	    !same_packet(&slot->j.sig, &p->sig, false) && is_tunnel(skb->dev))
+		take_inner(slot, p);
+	return live_slot(skb, p);
 }
 
 inline_ int received(struct sk_buff *skb, __u8 point, bool first)
@@ -181,7 +215,7 @@ inline_ int received(struct sk_buff *skb, __u8 point, bool first)
 	}
 	if (!read_packet(skb, HEADER_DATA, &p))
 		return 0;
-	slot = live_slot(skb, &p);
+	slot = decapsulated(skb, &p);
 	if (!slot && point != HS_P_NETIF_RX && split_lately())
 		slot = inherit_copied(skb, &p);
 	if (slot)
@@ -257,6 +291,21 @@ int hs_napi_gro_frags_exit(__u64 *ctx)
 	return gro_exit(ctx[0]);
 }
 
+/* A macvlan's or ipvlan's packets are received by the parent alone; here is
+ * the first stop that names the container's own device. */
+inline_ void append_delivery(struct hs_slot *slot, struct net_device *dev)
+{
+	struct hs_at at = { .point = HS_P_DELIVER };
+
+	if (!dev) {
+		append_end(slot, HS_P_DELIVER);
+		return;
+	}
+	at.ifindex = dev->ifindex;
+	at.netns = dev->nd_net.net->ns.inum;
+	append_stop(slot, &at);
+}
+
 /* Runs for every packet that reaches a full socket, whatever the protocol
  * (sk_filter_trim_cap); its verdict is always to let the packet pass. */
 SEC("cgroup_skb/ingress")
@@ -282,7 +331,7 @@ int hs_deliver(struct __sk_buff *ctx)
 	}
 	sk = skb->sk;
 	slot->j.cgroup_dst = cgroup_id(sk);
-	append_end(slot, HS_P_DELIVER);
+	append_delivery(slot, skb->dev);
 	if (hs_has_tcp_probe && p.proto == IPPROTO_TCP && sk &&
 	    sk->__sk_common.skc_state == TCP_ESTABLISHED)
 		slot->state = SLOT_PENDING;
@@ -397,13 +446,13 @@ inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
 		return NF_ACCEPT;
 	if (dev)
 		at.ifindex = dev->ifindex;
-	if (BPF_CORE_READ_BITFIELD(skb, encapsulation))
+	if (encapsulated(skb))
 		at.flags |= HS_S_ENCAP;
-	if (hook == NF_INET_LOCAL_OUT && !after && !(at.flags & HS_S_ENCAP) && !skb->skb_iif) {
-		birth(skb, &p, &at, cgroup_id(skb->sk), 0);
-		return NF_ACCEPT;
-	}
-	pass(skb, &p, &at);
+	if (hook == NF_INET_LOCAL_OUT && !after && !(at.flags & HS_S_ENCAP) && !skb->skb_iif &&
+	    !stacked(skb, &at, &p))
+		birth(skb, &p, &at, cgroup_id(skb->sk), 0, bpf_ktime_get_ns());
+	else
+		pass(skb, &p, &at);
 	return NF_ACCEPT;
 }
 

@@ -129,6 +129,7 @@ const (
 	HopscopeHsJourneyFlagHS_J_PRIORITY  HopscopeHsJourneyFlag = 8
 	HopscopeHsJourneyFlagHS_J_INFERRED  HopscopeHsJourneyFlag = 16
 	HopscopeHsJourneyFlagHS_J_FRAGMENT  HopscopeHsJourneyFlag = 32
+	HopscopeHsJourneyFlagHS_J_OUTER     HopscopeHsJourneyFlag = 64
 )
 
 type HopscopeHsParentKey struct {
@@ -208,6 +209,7 @@ const (
 	HopscopeHsStopFlagHS_S_ENCAP    HopscopeHsStopFlag = 16
 	HopscopeHsStopFlagHS_S_COARSE   HopscopeHsStopFlag = 32
 	HopscopeHsStopFlagHS_S_BACKWARD HopscopeHsStopFlag = 64
+	HopscopeHsStopFlagHS_S_TUNNEL   HopscopeHsStopFlag = 128
 )
 
 // Names of all BPF objects in the ELF.

@@ -119,6 +119,7 @@ struct sk_buff {
 	int skb_iif;
 	__be16 protocol;
 	__u16 network_header;
+	__u16 inner_network_header;
 	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;

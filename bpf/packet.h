@@ -32,6 +32,19 @@ enum hs_header {
 	HEADER_DATA,	/* skb->data */
 };
 
+inline_ bool encapsulated(struct sk_buff *skb)
+{
+	return BPF_CORE_READ_BITFIELD(skb, encapsulation);
+}
+
+/* Inside a tunnel header the inner packet is the one that is followed. */
+inline_ const __u8 *ip_header(struct sk_buff *skb, enum hs_header where, bool inner)
+{
+	if (inner)
+		return skb->head + skb->inner_network_header;
+	return where == HEADER_DATA ? skb->data : skb->head + skb->network_header;
+}
+
 inline_ void tuple4(struct hs_tuple *t, const __u8 *ip)
 {
 	__builtin_memset(t, 0, sizeof(*t));
@@ -94,13 +107,14 @@ inline_ void read_icmp(struct hs_packet *p, const __u8 *l4, __u32 id)
 /* read_packet fills p; false when the skb holds no readable IP packet. */
 inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
 {
-	const __u8 *head = where == HEADER_DATA ? skb->data : skb->head + skb->network_header;
+	bool inner = encapsulated(skb);
+	const __u8 *head = ip_header(skb, where, inner);
 	__u32 ip[10] = {}, l4w[8] = {};
 	const __u8 *h = (__u8 *)ip, *l4 = (__u8 *)l4w;
 	__u32 l4_off, id;
 	__u16 protocol = skb->protocol;
 
-	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
+	if (!inner && protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return false;
 	if (bpf_probe_read_kernel(ip, sizeof(ip), head))
 		return false;
@@ -108,10 +122,8 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 	p->headless = 0;
 	p->tcp_flags = 0;
 	p->seq = 0;
-	if (protocol == bpf_htons(ETH_P_IP)) {
-		if (h[0] >> 4 != 4)
-			return false;
-		p->family = 4;
+	p->family = h[0] >> 4;
+	if (p->family == 4) {
 		p->proto = h[9];
 		p->bytes = BE16(h + 2);
 		p->fragment = (BE16(h + 6) & IP_MF_OFFSET) != 0;
@@ -119,15 +131,14 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 		id = BE16(h + 4);
 		l4_off = (h[0] & 15) * 4;
 		tuple4(&p->tuple, h);
-	} else {
-		if (h[0] >> 4 != 6)
-			return false;
-		p->family = 6;
+	} else if (p->family == 6) {
 		p->proto = h[6];
 		p->bytes = BE16(h + 4) + 40;
 		id = BE32(h) & 0xfffff; /* flow label: end to end (RFC 6437) */
 		l4_off = 40;
 		tuple6(&p->tuple, h);
+	} else {
+		return false;
 	}
 	if (p->bytes <= l4_off) /* BIG TCP leaves the length field 0 */
 		p->bytes = skb->len - (__u32)(head - skb->data);

@@ -58,9 +58,8 @@ inline_ void set_delta(struct hs_stop *s, __u64 from, __u64 to)
 
 /* Past HS_MAX_STOPS the last stop is overwritten, so that the journey's total
  * stays right while its inner hops do not. */
-inline_ void append_stop(struct hs_slot *slot, const struct hs_at *at)
+inline_ void append_stop_at(struct hs_slot *slot, const struct hs_at *at, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns();
 	__u32 n = slot->j.stops;
 	struct hs_stop *s;
 
@@ -84,6 +83,19 @@ inline_ void append_stop(struct hs_slot *slot, const struct hs_at *at)
 	s->cpu = bpf_get_smp_processor_id();
 	set_delta(s, slot->prev_ns, now);
 	slot->last_ns = s->flags & HS_S_BACKWARD ? slot->prev_ns : now;
+}
+
+inline_ void append_stop(struct hs_slot *slot, const struct hs_at *at)
+{
+	append_stop_at(slot, at, bpf_ktime_get_ns());
+}
+
+/* begin_stops makes `at` the first stop, at time 0 of the journey. */
+inline_ void begin_stops(struct hs_slot *slot, const struct hs_at *at, __u64 now)
+{
+	slot->j.stops = 0;
+	slot->j.start_ns = slot->last_ns = slot->prev_ns = now;
+	append_stop_at(slot, at, now);
 }
 
 inline_ struct hs_stop *last_stop(struct hs_slot *slot)
@@ -209,6 +221,8 @@ inline_ struct hs_slot *live_slot(const void *skb, const struct hs_packet *p)
 		return NULL;
 	}
 	slot->j.sig.b = p->sig.b;
+	if (slot->j.flags & HS_J_OUTER)
+		return slot;
 	if (p->fragment)
 		slot->j.flags |= HS_J_FRAGMENT;
 	__builtin_memcpy(&slot->j.last, &p->tuple, sizeof(p->tuple));
@@ -293,7 +307,29 @@ inline_ void init_slot(struct hs_slot *slot, struct sk_buff *skb, const struct h
 	slot->j.tcp_flags = p->tcp_flags;
 	slot->j.ending = HS_E_NONE;
 	slot->j.flags = flags | (p->fragment ? HS_J_FRAGMENT : 0);
-	slot->j.stops = 0;
+}
+
+/* A tunnel puts a header in front of a packet whose checksum it need not fix
+ * without saying so in skb->encapsulation (iptunnel_handle_offloads): until it
+ * comes off again, the packet is known by that header. */
+inline_ void take_outer(struct hs_slot *slot, const struct hs_packet *p)
+{
+	slot->j.sig = p->sig;
+	slot->j.flags |= HS_J_OUTER;
+}
+
+/* The header came off. Who is at the ends, the inner packet tells, which is
+ * news where a NIC received the outer one. */
+inline_ void take_inner(struct hs_slot *slot, const struct hs_packet *p)
+{
+	slot->j.sig = p->sig;
+	if (!(slot->j.flags & HS_J_OUTER)) {
+		__builtin_memcpy(&slot->j.first, &p->tuple, sizeof(p->tuple));
+		slot->j.proto = p->proto;
+		slot->j.family = p->family;
+		slot->j.tcp_flags = p->tcp_flags;
+	}
+	slot->j.flags &= ~(HS_J_OUTER | HS_J_FRAGMENT);
 }
 
 /* new_slot returns the address' dead slot, or a new one. */
@@ -311,7 +347,7 @@ inline_ struct hs_slot *new_slot(const void *skb)
 /* birth begins a journey here, if sampling and filter want it. It always ends
  * the one before at this address, also when this one is not tracked. */
 inline_ struct hs_slot *birth(struct sk_buff *skb, const struct hs_packet *p,
-			      const struct hs_at *at, __u64 cgroup, __u8 flags)
+			      const struct hs_at *at, __u64 cgroup, __u8 flags, __u64 now)
 {
 	struct hs_slot *slot = slot_of(skb);
 	__u32 weight = hs_sample;
@@ -338,8 +374,7 @@ inline_ struct hs_slot *birth(struct sk_buff *skb, const struct hs_packet *p,
 	}
 	init_slot(slot, skb, p, cgroup, weight ? weight : 1, flags);
 	slot->selected = selected;
-	slot->last_ns = slot->prev_ns = slot->j.start_ns = bpf_ktime_get_ns();
-	append_stop(slot, at);
+	begin_stops(slot, at, now);
 	slot->state = SLOT_LIVE;
 	return slot;
 }
@@ -365,9 +400,7 @@ inline_ void birth_unread(struct sk_buff *skb, const struct hs_at *at)
 	slot = new_slot(skb);
 	if (!slot)
 		return;
-	slot->j.stops = 0;
-	slot->prev_ns = slot->last_ns = bpf_ktime_get_ns();
-	append_stop(slot, at);
+	begin_stops(slot, at, bpf_ktime_get_ns());
 	slot->state = SLOT_UNREAD;
 }
 
@@ -376,19 +409,16 @@ inline_ void birth_read(struct sk_buff *skb, struct hs_slot *unread, const struc
 			const struct hs_at *at, __u8 flags)
 {
 	struct hs_stop born = unread->stops[0];
-	__u64 born_ns = unread->last_ns;
 	struct hs_at first = {
 		.ifindex = born.ifindex, .netns = born.netns, .point = born.point, .flags = born.flags,
 	};
+	__u64 born_ns = unread->last_ns;
 	struct hs_slot *slot;
 
 	unread->state = SLOT_DEAD;
-	slot = birth(skb, p, &first, 0, flags);
-	if (!slot)
-		return;
-	slot->stops[0].delta = 0;
-	slot->j.start_ns = slot->last_ns = slot->prev_ns = born_ns;
-	append_stop(slot, at);
+	slot = birth(skb, p, &first, 0, flags, born_ns);
+	if (slot)
+		append_stop(slot, at);
 }
 
 #endif

@@ -52,6 +52,7 @@ const (
 	StopEncap                          // inside a tunnel header
 	StopCoarse                         // the delta was recorded in units of 1,024 ns
 	StopBackward                       // the clock ran backwards here
+	StopTunnel                         // a tunnel's device (at net_dev_start_xmit only)
 )
 
 // Ending is how a journey ended (enum hs_ending).
@@ -81,6 +82,7 @@ const (
 	FlagPriority                    // SYN, RST or DNS: never sampled
 	FlagInferred                    // the ending was not seen, but nothing else is possible
 	FlagFragment                    // an IP fragment, the first one included
+	FlagOuter                       // at its end known by the header of its tunnel
 )
 
 // Stop is one observation of the packet.

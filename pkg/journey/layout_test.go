@@ -103,6 +103,7 @@ func TestEnumsMatchABI(t *testing.T) {
 			"HS_S_ENCAP":    uint64(journey.StopEncap),
 			"HS_S_COARSE":   uint64(journey.StopCoarse),
 			"HS_S_BACKWARD": uint64(journey.StopBackward),
+			"HS_S_TUNNEL":   uint64(journey.StopTunnel),
 		},
 		"hs_ending": {
 			"HS_E_NONE":        uint64(journey.EndingNone),
@@ -123,6 +124,7 @@ func TestEnumsMatchABI(t *testing.T) {
 			"HS_J_PRIORITY":  uint64(journey.FlagPriority),
 			"HS_J_INFERRED":  uint64(journey.FlagInferred),
 			"HS_J_FRAGMENT":  uint64(journey.FlagFragment),
+			"HS_J_OUTER":     uint64(journey.FlagOuter),
 		},
 	} {
 		if got := enumValues(t, enum); !reflect.DeepEqual(got, want) {
