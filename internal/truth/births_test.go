@@ -1,0 +1,71 @@
+package truth
+
+import (
+	"testing"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+)
+
+// traffic is one class of packets between a pair.
+type traffic struct {
+	name  string
+	args  []string
+	ipv6  bool
+	ended float64 // share of tracked journeys that must have an ending
+}
+
+func allTraffic() []traffic {
+	return []traffic{
+		{name: "request/response", args: []string{"rr", "--count", "5000"}, ended: 0.999},
+		{name: "short connections", args: []string{"short", "--count", "1000"}, ended: 0.999},
+		{name: "udp", args: []string{"udp", "--count", "5000"}, ended: 0.999},
+		{name: "bulk", args: []string{"bulk", "--bytes", "1000000000"}, ended: 0.99},
+		{name: "request/response over IPv6", args: []string{"rr", "--count", "5000"}, ipv6: true, ended: 0.999},
+		{name: "short connections over IPv6", args: []string{"short", "--count", "1000"}, ipv6: true, ended: 0.999},
+		{name: "udp over IPv6", args: []string{"udp", "--count", "5000"}, ipv6: true, ended: 0.999},
+		{name: "bulk over IPv6", args: []string{"bulk", "--bytes", "1000000000"}, ipv6: true, ended: 0.99},
+	}
+}
+
+// Every packet that AF_PACKET sees leave a container is a journey, once, and
+// the journey has an ending. Nothing is lost, and nothing is called a drop.
+func TestEveryPacketIsBornAndEnds(t *testing.T) {
+	p := newPair(t)
+	for _, kind := range allTraffic() {
+		t.Run(kind.name, func(t *testing.T) {
+			at := p.at
+			if kind.ipv6 {
+				at = p.at6
+			}
+			tr := begin(t, pipeline.Options{})
+			out, back := lab.AFPacketCount(t, p.client.Netns, "eth0"), lab.AFPacketCount(t, p.web.Netns, "eth0")
+			if r := p.client.Run(append(kind.args, at)...); r.Errors != 0 {
+				t.Errorf("%d errors: %s", r.Errors, r.FirstError)
+			}
+			r := tr.end()
+			wantBirths(t, r, p.client, out.Stop().Packets)
+			wantBirths(t, r, p.web, back.Stop().Packets)
+			r.wantExact(t)
+			r.wantNoLoss(t)
+			ended := share(r.counts.Completed(), r.counts.Tracked)
+			t.Logf("%d tracked, %.5f ended: %v; %v", r.counts.Tracked, ended, r.counts.Endings, r.counts.Notes)
+			if ended < kind.ended {
+				t.Errorf("%.5f of journeys have an ending, want %.3f", ended, kind.ended)
+			}
+		})
+	}
+}
+
+// wantBirths compares the journeys that began in a container with the packets
+// that left it. More would be as wrong as fewer.
+func wantBirths(t *testing.T, r result, c *lab.Container, packets uint64) {
+	t.Helper()
+	netns := netnsInode(t, c.Netns)
+	born := count(r.journeys, bornAt(netns, c.Links[0].Index))
+	ratio := share(born, packets)
+	t.Logf("%s: %d journeys of %d packets (%.5f)", c.Name, born, packets, ratio)
+	if ratio < 0.999 || ratio > 1.001 {
+		t.Errorf("%s: %d journeys of %d packets, want 0.999 of them", c.Name, born, packets)
+	}
+}
