@@ -18,10 +18,11 @@ TEST_AS_ROOT := $(if $(SUDO),-exec '$(AS_ROOT)')
 SETUP    := $(SUDO) scripts/setup.sh
 ENGINE   := scripts/with-engine.sh
 
+GO_DIRS     := $(wildcard bpf cmd internal pkg tui)
 BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 
 .DEFAULT_GOAL := build
-.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine
+.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine matrix
 
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
@@ -35,11 +36,11 @@ check-generate: tools ## the committed output of generate is that of its sources
 	GO=$(GO) scripts/check-generate.sh
 
 fmt: tools ## format Go and C
-	gofmt -w $$(git ls-files '*.go')
+	gofmt -w $(GO_DIRS)
 	clang-format-19 -i $(BPF_SOURCES)
 
 fmt-check: tools ## Go and C are formatted
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	@unformatted=$$(gofmt -l $(GO_DIRS)); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted" >&2; exit 1; fi
 	clang-format-19 --dry-run -Werror $(BPF_SOURCES)
 
@@ -74,6 +75,10 @@ tools:
 
 engine:
 	@$(SETUP) engine
+
+matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest; KERNEL=6.1 runs one
+	@$(SETUP) matrix
+	$(GO) run ./internal/matrix -kernel '$(KERNEL)'
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -45,14 +45,25 @@ engine_start_locked() {
 	local log=/var/log/hopscope-dockerd.log
 	: >>"$log" 2>/dev/null || log=/tmp/hopscope-dockerd.log
 	say "starting dockerd, log in $log"
-	# A session of its own: Ctrl-C at the terminal must not take the engine
-	# away from under the clean-up of its containers.
-	PATH=$(path_with_working_iptables) setsid \
-		dockerd --host "unix://$SOCKET" --pidfile "$STATE/docker-own.pid" \
-		>"$log" 2>&1 </dev/null 9>&- &
+	run_detached "$log" dockerd --host "unix://$SOCKET" --pidfile "$STATE/docker-own.pid" &
 	local pid=$!
 	echo "$pid" >"$PIDFILE"
 	wait_for_answer "$pid" "$log"
+}
+
+# run_detached LOG COMMAND...: in a session of its own, since Ctrl-C at the
+# terminal must not take the engine away from under the clean-up of its
+# containers; and without any open file of the caller, whose locks would live as
+# long as the engine.
+run_detached() {
+	local log=$1 fd
+	shift
+	for fd in /proc/"$BASHPID"/fd/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null
+	done
+	PATH=$(path_with_working_iptables)
+	exec setsid "$@" >"$log" 2>&1 </dev/null
 }
 
 # wait_for_answer PID LOG: up to 60 s.

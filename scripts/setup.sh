@@ -11,6 +11,7 @@ readonly SOCKET=/var/run/docker.sock
 readonly TOOLS=(clang-19 llvm-19 clang-format-19 libbpf-dev)
 readonly ENGINE=(docker.io iptables nftables iproute2 busybox-static ethtool
                  tcpdump procps ca-certificates)
+readonly MATRIX=(qemu-system-x86 nftables xz-utils debian-archive-keyring)
 readonly BROWSER=(chromium fonts-dejavu-core)
 
 usage() {
@@ -19,6 +20,7 @@ usage() {
 	  tools                 install what regenerating and checking bpf/ needs
 	  engine                install what the tests need, a Docker engine included
 	  browser               install what the test of the HTML flame drives
+	  matrix                install what booting other kernels in an emulator needs
 	  engine-start [PID]    start dockerd unless an engine answers; PID keeps it alive
 	  engine-stop  [PID]    give it up; the last one stops what engine-start started
 	  engine-status         say whether an engine answers, and whose it is
@@ -76,6 +78,7 @@ case $1 in
 tools) install_missing "${TOOLS[@]}" ;;
 engine) install_missing "${ENGINE[@]}" ;;
 browser) install_missing "${BROWSER[@]}" ;;
+matrix) install_missing "${MATRIX[@]}" ;;
 engine-start) engine_start "${2:-manual}" ;;
 engine-stop) engine_stop "${2:-manual}" ;;
 engine-status) engine_status ;;

@@ -23,10 +23,13 @@ func Lock(t TB) {
 	}
 	file, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	must(t, err, "open the lab's lock (tests of the lab need root)")
-	for {
+	for waited := 0; ; waited++ {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err != unix.EWOULDBLOCK && err != unix.EINTR {
 			break
+		}
+		if waited == 200 {
+			t.Logf("waiting for %s: another run uses the lab (see fuser(1))", lockFile)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
