@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"path"
 	"slices"
@@ -172,26 +173,25 @@ func (v *View) selection(chosen map[string]bool) Selection {
 // addrsBy divides the addresses of running containers by whether all, or none
 // of their owners were chosen.
 func (v *View) addrsBy(chosen map[string]bool) (inside, outside []netip.Addr) {
-	for a := range v.byAddr {
-		in, out := 0, 0
-		for _, c := range v.ownersOf(a) {
-			switch {
-			case !c.Running():
-			case chosen[c.ID]:
-				in++
-			default:
-				out++
+	in, out := make(map[netip.Addr]bool), make(map[netip.Addr]bool)
+	for _, c := range v.facts.Containers {
+		if !c.Running() {
+			continue
+		}
+		for _, a := range c.Addrs {
+			if chosen[c.ID] {
+				in[a] = true
+			} else {
+				out[a] = true
 			}
 		}
-		switch {
-		case v.hostAddr[a]: // a nested engine may use the host's own
-		case in > 0 && out == 0:
-			inside = append(inside, a)
-		case in == 0 && out > 0:
-			outside = append(outside, a)
-		}
 	}
-	slices.SortFunc(inside, netip.Addr.Compare)
-	slices.SortFunc(outside, netip.Addr.Compare)
-	return inside, outside
+	// A nested engine may use addresses that are the host's own too.
+	shared := func(other map[netip.Addr]bool) func(netip.Addr, bool) bool {
+		return func(a netip.Addr, _ bool) bool { return other[a] || v.hostAddr[a] }
+	}
+	both := maps.Clone(in)
+	maps.DeleteFunc(in, shared(out))
+	maps.DeleteFunc(out, shared(both))
+	return slices.SortedFunc(maps.Keys(in), netip.Addr.Compare), slices.SortedFunc(maps.Keys(out), netip.Addr.Compare)
 }
