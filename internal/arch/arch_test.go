@@ -27,10 +27,9 @@ var arrows = map[string][]string{
 	"pkg/capture":   {"pkg/journey", "pkg/model"},
 	"pkg/export":    {"pkg/journey", "pkg/model"},
 	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model"},
-	"internal/lab": {
+	"internal": { // fixtures and tests of the whole: no part of the program
 		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/pipeline", "pkg/capture", "pkg/export",
 	},
-	"internal/arch": {},
 	"cmd": {
 		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/pipeline", "pkg/capture", "pkg/export", "tui",
 	},
