@@ -306,30 +306,21 @@ inline_ void append_delivery(struct hs_slot *slot, struct net_device *dev)
 	append_stop(slot, &at);
 }
 
-/* Runs for every packet that reaches a full socket, whatever the protocol
- * (sk_filter_trim_cap); its verdict is always to let the packet pass. */
-SEC("cgroup_skb/ingress")
-int hs_deliver(struct __sk_buff *ctx)
+inline_ void deliver(struct sk_buff *skb, struct sock *sk)
 {
-	struct sk_buff *skb;
 	struct hs_slot *slot;
 	struct hs_packet p;
-	struct sock *sk;
 
 	heartbeat(HS_R_DELIVER);
-	if (!bpf_cast_to_kern_ctx)
-		return 1;
-	skb = bpf_cast_to_kern_ctx(ctx);
 	if (!read_packet(skb, HEADER_NETWORK, &p))
-		return 1;
+		return;
 	slot = live_slot(skb, &p);
 	if (!slot && p.proto != IPPROTO_TCP && split_lately())
 		slot = inherit_copied(skb, &p);
 	if (!slot) {
 		count(HS_C_UNKNOWN);
-		return 1;
+		return;
 	}
-	sk = skb->sk;
 	slot->j.cgroup_dst = cgroup_id(sk);
 	append_delivery(slot, skb->dev);
 	if (hs_has_tcp_probe && p.proto == IPPROTO_TCP && sk &&
@@ -337,7 +328,28 @@ int hs_deliver(struct __sk_buff *ctx)
 		slot->state = SLOT_PENDING;
 	else
 		complete(slot, HS_E_DELIVERED);
+}
+
+/* Runs for every packet that reaches a full socket, whatever the protocol
+ * (sk_filter_trim_cap); its verdict is always to let the packet pass. */
+SEC("cgroup_skb/ingress")
+int hs_deliver(struct __sk_buff *ctx)
+{
+	struct sk_buff *skb;
+
+	if (!bpf_cast_to_kern_ctx)
+		return 1;
+	skb = bpf_cast_to_kern_ctx(ctx);
+	deliver(skb, skb->sk);
 	return 1;
+}
+
+/* Before 6.2 a cgroup program cannot tell which skb it sees: its caller can. */
+SEC("fentry/sk_filter_trim_cap")
+int hs_deliver_fentry(__u64 *ctx)
+{
+	deliver((void *)ctx[1], (void *)ctx[0]);
+	return 0;
 }
 
 SEC("tp_btf/tcp_probe")
@@ -379,7 +391,7 @@ int hs_kfree_skb(__u64 *ctx)
 	if (hs_kfree_has_reason)
 		reason = ctx[2];
 	append_end(slot, HS_P_FREE);
-	if (reason <= SKB_DROP_REASON_NOT_SPECIFIED && quiet(location)) {
+	if (reason == SKB_DROP_REASON_NOT_SPECIFIED && quiet(location)) {
 		complete(slot, HS_E_CONSUMED);
 		return 0;
 	}
@@ -432,10 +444,8 @@ int hs_consume_skb(__u64 *ctx)
 }
 
 /* Both ends of a hook's work, in the host's namespace. */
-inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
+inline_ void netfilter(const struct nf_hook_state *state, struct sk_buff *skb, __u8 after)
 {
-	const struct nf_hook_state *state = ctx->state;
-	struct sk_buff *skb = ctx->skb;
 	__u8 hook = state->hook;
 	struct net_device *dev = hook <= NF_INET_FORWARD ? state->in : state->out;
 	struct hs_at at = { .point = HS_P_NF + 2 * hook + after, .netns = hs_host_netns };
@@ -443,7 +453,7 @@ inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
 
 	heartbeat(HS_R_NF);
 	if (!read_packet(skb, HEADER_NETWORK, &p))
-		return NF_ACCEPT;
+		return;
 	if (dev)
 		at.ifindex = dev->ifindex;
 	if (encapsulated(skb))
@@ -453,17 +463,48 @@ inline_ int netfilter(struct bpf_nf_ctx *ctx, __u8 after)
 		birth(skb, &p, &at, cgroup_id(skb->sk), 0, bpf_ktime_get_ns());
 	else
 		pass(skb, &p, &at);
-	return NF_ACCEPT;
 }
 
 SEC("netfilter")
 int hs_nf_before(struct bpf_nf_ctx *ctx)
 {
-	return netfilter(ctx, 0);
+	netfilter(ctx->state, ctx->skb, 0);
+	return NF_ACCEPT;
 }
 
 SEC("netfilter")
 int hs_nf_after(struct bpf_nf_ctx *ctx)
 {
-	return netfilter(ctx, 1);
+	netfilter(ctx->state, ctx->skb, 1);
+	return NF_ACCEPT;
+}
+
+/* Before 6.4 there are no netfilter links: the function that runs a hook's
+ * list stands in, for all namespaces, and only where the list is not empty. */
+inline_ bool of_host(const struct nf_hook_state *state)
+{
+	return (state->pf == NFPROTO_IPV4 || state->pf == NFPROTO_IPV6) &&
+	       state->hook <= NF_INET_POST_ROUTING && state->net->ns.inum == hs_host_netns;
+}
+
+SEC("fentry/nf_hook_slow")
+int hs_nf_fentry(__u64 *ctx)
+{
+	struct nf_hook_state *state = (void *)ctx[1];
+
+	if (of_host(state))
+		netfilter(state, (void *)ctx[0], 0);
+	return 0;
+}
+
+#define NF_HOOK_SLOW_PASS 1 /* the caller goes on with the skb */
+
+SEC("fexit/nf_hook_slow")
+int hs_nf_fexit(__u64 *ctx)
+{
+	struct nf_hook_state *state = (void *)ctx[1];
+
+	if ((int)ctx[4] == NF_HOOK_SLOW_PASS && of_host(state))
+		netfilter(state, (void *)ctx[0], 1);
+	return 0;
 }

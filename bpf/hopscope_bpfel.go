@@ -225,6 +225,7 @@ const (
 	HopscopeMapHsSlots                = "hs_slots"
 	HopscopeProgHsConsumeSkb          = "hs_consume_skb"
 	HopscopeProgHsDeliver             = "hs_deliver"
+	HopscopeProgHsDeliverFentry       = "hs_deliver_fentry"
 	HopscopeProgHsKfreeSkb            = "hs_kfree_skb"
 	HopscopeProgHsNapiGroFragsEntry   = "hs_napi_gro_frags_entry"
 	HopscopeProgHsNapiGroFragsExit    = "hs_napi_gro_frags_exit"
@@ -236,6 +237,8 @@ const (
 	HopscopeProgHsNetifRx             = "hs_netif_rx"
 	HopscopeProgHsNfAfter             = "hs_nf_after"
 	HopscopeProgHsNfBefore            = "hs_nf_before"
+	HopscopeProgHsNfFentry            = "hs_nf_fentry"
+	HopscopeProgHsNfFexit             = "hs_nf_fexit"
 	HopscopeProgHsTcpProbe            = "hs_tcp_probe"
 	HopscopeVarHsAbiCounter           = "hs_abi_counter"
 	HopscopeVarHsAbiEnding            = "hs_abi_ending"
@@ -303,6 +306,7 @@ type HopscopeSpecs struct {
 type HopscopeProgramSpecs struct {
 	HsConsumeSkb          *ebpf.ProgramSpec `ebpf:"hs_consume_skb"`
 	HsDeliver             *ebpf.ProgramSpec `ebpf:"hs_deliver"`
+	HsDeliverFentry       *ebpf.ProgramSpec `ebpf:"hs_deliver_fentry"`
 	HsKfreeSkb            *ebpf.ProgramSpec `ebpf:"hs_kfree_skb"`
 	HsNapiGroFragsEntry   *ebpf.ProgramSpec `ebpf:"hs_napi_gro_frags_entry"`
 	HsNapiGroFragsExit    *ebpf.ProgramSpec `ebpf:"hs_napi_gro_frags_exit"`
@@ -314,6 +318,8 @@ type HopscopeProgramSpecs struct {
 	HsNetifRx             *ebpf.ProgramSpec `ebpf:"hs_netif_rx"`
 	HsNfAfter             *ebpf.ProgramSpec `ebpf:"hs_nf_after"`
 	HsNfBefore            *ebpf.ProgramSpec `ebpf:"hs_nf_before"`
+	HsNfFentry            *ebpf.ProgramSpec `ebpf:"hs_nf_fentry"`
+	HsNfFexit             *ebpf.ProgramSpec `ebpf:"hs_nf_fexit"`
 	HsTcpProbe            *ebpf.ProgramSpec `ebpf:"hs_tcp_probe"`
 }
 
@@ -429,6 +435,7 @@ type HopscopeVariables struct {
 type HopscopePrograms struct {
 	HsConsumeSkb          *ebpf.Program `ebpf:"hs_consume_skb"`
 	HsDeliver             *ebpf.Program `ebpf:"hs_deliver"`
+	HsDeliverFentry       *ebpf.Program `ebpf:"hs_deliver_fentry"`
 	HsKfreeSkb            *ebpf.Program `ebpf:"hs_kfree_skb"`
 	HsNapiGroFragsEntry   *ebpf.Program `ebpf:"hs_napi_gro_frags_entry"`
 	HsNapiGroFragsExit    *ebpf.Program `ebpf:"hs_napi_gro_frags_exit"`
@@ -440,6 +447,8 @@ type HopscopePrograms struct {
 	HsNetifRx             *ebpf.Program `ebpf:"hs_netif_rx"`
 	HsNfAfter             *ebpf.Program `ebpf:"hs_nf_after"`
 	HsNfBefore            *ebpf.Program `ebpf:"hs_nf_before"`
+	HsNfFentry            *ebpf.Program `ebpf:"hs_nf_fentry"`
+	HsNfFexit             *ebpf.Program `ebpf:"hs_nf_fexit"`
 	HsTcpProbe            *ebpf.Program `ebpf:"hs_tcp_probe"`
 }
 
@@ -447,6 +456,7 @@ func (p *HopscopePrograms) Close() error {
 	return _HopscopeClose(
 		p.HsConsumeSkb,
 		p.HsDeliver,
+		p.HsDeliverFentry,
 		p.HsKfreeSkb,
 		p.HsNapiGroFragsEntry,
 		p.HsNapiGroFragsExit,
@@ -458,6 +468,8 @@ func (p *HopscopePrograms) Close() error {
 		p.HsNetifRx,
 		p.HsNfAfter,
 		p.HsNfBefore,
+		p.HsNfFentry,
+		p.HsNfFexit,
 		p.HsTcpProbe,
 	)
 }

@@ -57,6 +57,8 @@ enum {
 };
 
 #define NF_ACCEPT 1
+#define NFPROTO_IPV4 2
+#define NFPROTO_IPV6 10
 
 struct ns_common {
 	unsigned int inum;

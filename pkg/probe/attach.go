@@ -39,10 +39,13 @@ func (p *Probe) attach(k kernelFacts) error {
 			}
 		}
 	}
-	if !k.netfilter {
-		return nil
+	if k.netfilter {
+		return p.attachNetfilter()
 	}
-	return p.attachNetfilter()
+	if p.coll.Programs["hs_nf_fentry"] != nil {
+		return p.set("hs_nf_out", [2]uint32{1, 1})
+	}
+	return nil
 }
 
 func (p *Probe) hold(name string, l link.Link) {

@@ -46,18 +46,31 @@ func (k kernelFacts) capabilities() []Capability {
 	return append(caps,
 		Capability{Name: "kfree_skb reason", Available: k.kfreeHasReason(),
 			Lost: "why a packet was dropped", Mend: "Linux 5.17 or newer"},
-		Capability{Name: "netfilter links", Available: k.netfilter,
-			Lost: "hops prerouting, input, forward, output, postrouting and routing are merged into one",
+		Capability{Name: "netfilter links", Available: k.netfilter, Lost: k.withoutNetfilter(),
 			Mend: "Linux 6.4 or newer with CONFIG_NETFILTER_BPF_LINK"},
 		Capability{Name: "cgroup v2 hierarchy", Available: k.cgroup2 != "",
-			Lost: "the ending delivered, containers that share a namespace",
+			Lost: "containers that share a network namespace are not told apart; " + k.withoutCast(),
 			Mend: "mount -t cgroup2 none /sys/fs/cgroup/unified"},
-		Capability{Name: "bpf_cast_to_kern_ctx", Available: k.castKernCtx,
-			Lost: "the ending delivered, except for established TCP", Mend: "Linux 6.2 or newer"},
+		Capability{Name: "bpf_cast_to_kern_ctx", Available: k.castKernCtx, Lost: k.withoutCast(),
+			Mend: "Linux 6.2 or newer"},
 		Capability{Name: "kernel symbols", Available: len(k.symbols.addrs) > 0,
 			Lost: "names of drop locations; packets that a TIME_WAIT socket answered count as dropped",
 			Mend: "sysctl kernel.kptr_restrict=1 and CAP_SYSLOG"},
 	)
+}
+
+func (k kernelFacts) withoutNetfilter() string {
+	if k.functions["nf_hook_slow"] {
+		return "nothing but speed: nf_hook_slow is traced in its place"
+	}
+	return "hops prerouting, input, forward, output, postrouting and routing are merged into one"
+}
+
+func (k kernelFacts) withoutCast() string {
+	if k.functions["sk_filter_trim_cap"] {
+		return "nothing but speed: sk_filter_trim_cap is traced in its place"
+	}
+	return "the ending delivered, except for established TCP"
 }
 
 func (k kernelFacts) kfreeHasReason() bool { return k.traces["kfree_skb"] >= 3 }

@@ -22,7 +22,8 @@ type kernelFacts struct {
 	types       *btf.Cache     // parsing BTF takes longer than all the rest: once
 	traces      map[string]int // parameters of each tracepoint's prototype, without the context
 	castKernCtx bool
-	netfilter   bool // BPF_PROG_TYPE_NETFILTER, since 6.4
+	netfilter   bool            // BPF_PROG_TYPE_NETFILTER, since 6.4
+	functions   map[string]bool // of standIns: there for fentry
 	hostNetns   uint32
 	cgroup2     string // mount point of the cgroup v2 hierarchy, "" without one
 	symbols     *Symbols
@@ -36,6 +37,10 @@ var tracepoints = []string{
 	"napi_gro_frags_entry", "napi_gro_frags_exit",
 	"tcp_probe", "kfree_skb", "consume_skb",
 }
+
+// standIns are the functions that older kernels are traced at in place of the
+// netfilter links and the cgroup program.
+var standIns = []string{"nf_hook_slow", "sk_filter_trim_cap"}
 
 func readKernel() (kernelFacts, error) {
 	k := kernelFacts{types: btf.NewCache(), traces: map[string]int{}}
@@ -54,6 +59,10 @@ func readKernel() (kernelFacts, error) {
 		return k, err
 	}
 	k.cgroup2 = cgroup2Mount()
+	k.functions = make(map[string]bool)
+	for _, name := range standIns {
+		k.functions[name] = hasFunc(spec, name)
+	}
 	k.reasons = readReasons(spec)
 	// Without symbols there is less to tell, but nothing that is wrong.
 	if k.symbols, err = readSymbols("/proc/kallsyms"); err != nil {

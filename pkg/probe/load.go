@@ -53,10 +53,23 @@ func setConstants(spec *ebpf.CollectionSpec, values map[string]any) error {
 	return nil
 }
 
+// replaced reports whether this kernel has something better than the function
+// to trace at.
+func (k kernelFacts) replaced(function string) bool {
+	if function == "nf_hook_slow" {
+		return k.netfilter
+	}
+	return k.castKernCtx && k.cgroup2 != ""
+}
+
 func (k kernelFacts) allows(prog *ebpf.ProgramSpec) bool {
+	kind, name, _ := strings.Cut(prog.SectionName, "/")
 	switch prog.Type {
 	case ebpf.Tracing:
-		_, ok := k.traces[strings.TrimPrefix(prog.SectionName, "tp_btf/")]
+		if kind == "fentry" || kind == "fexit" {
+			return k.functions[name] && !k.replaced(name)
+		}
+		_, ok := k.traces[name]
 		return ok
 	case ebpf.Netfilter:
 		return k.netfilter

@@ -115,7 +115,7 @@ func (s sweeper) sweep(emit func(raw []byte)) error {
 	}
 	for _, key := range due {
 		var slot bpf.HopscopeHsSlot
-		if err := s.slots.LookupAndDelete(key, &slot); err != nil {
+		if err := s.take(key, &slot); err != nil {
 			if errors.Is(err, ebpf.ErrKeyNotExist) {
 				continue
 			}
@@ -124,6 +124,20 @@ func (s sweeper) sweep(emit func(raw []byte)) error {
 		s.end(&slot, now, emit)
 	}
 	return nil
+}
+
+// take removes a slot. Before 5.14 that takes two steps, between which the
+// kernel side may bring a dead slot back to life: that journey is then lost
+// unseen, some microseconds in each of its seconds.
+func (s sweeper) take(key uint64, slot *bpf.HopscopeHsSlot) error {
+	err := s.slots.LookupAndDelete(key, slot)
+	if !errors.Is(err, ebpf.ErrNotSupported) {
+		return err
+	}
+	if err := s.slots.Lookup(key, slot); err != nil {
+		return err
+	}
+	return s.slots.Delete(key)
 }
 
 func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
