@@ -23,15 +23,18 @@ var arrows = map[string][]string{
 	"pkg/journey":   {},
 	"pkg/inventory": {"pkg/journey"},
 	"pkg/model":     {"pkg/journey", "pkg/inventory"},
+	"pkg/history":   {"pkg/journey", "pkg/inventory", "pkg/model"},
 	"pkg/pipeline":  {"pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model"},
 	"pkg/capture":   {"pkg/journey", "pkg/model"},
 	"pkg/export":    {"pkg/journey", "pkg/model"},
-	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model"},
+	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model", "pkg/history"},
 	"internal": { // fixtures and tests of the whole: no part of the program
-		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/pipeline", "pkg/capture", "pkg/export",
+		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
+		"pkg/capture", "pkg/export",
 	},
 	"cmd": {
-		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/pipeline", "pkg/capture", "pkg/export", "tui",
+		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
+		"pkg/capture", "pkg/export", "tui",
 	},
 }
 
