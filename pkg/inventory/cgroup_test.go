@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,10 +76,12 @@ func TestNamespacesOnceEach(t *testing.T) {
 	h.process(71, webNS, "0::/\n")
 	named := t.TempDir()
 	blue := filepath.Join(named, "blue")
-	if err := os.WriteFile(blue, nil, 0o644); err != nil {
+	if err := os.Symlink(fmt.Sprintf("net:[%d]", foreignNS), blue); err != nil {
 		t.Fatal(err)
 	}
-	blueNS, _ := inode32(blue)
+	if err := os.WriteFile(filepath.Join(named, "stale"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	got, err := procfs{h.proc}.namespaces([]string{named, filepath.Join(named, "absent")})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +89,7 @@ func TestNamespacesOnceEach(t *testing.T) {
 	want := []Namespace{
 		{Inode: hostNS, Path: filepath.Join(h.proc, "1/ns/net")},
 		{Inode: webNS, Path: filepath.Join(h.proc, "70/ns/net")},
-		{Inode: blueNS, Path: blue, Name: "blue"},
+		{Inode: foreignNS, Path: blue, Name: "blue"},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -26,7 +26,7 @@ func (inv *Inventory) locate(c *Container) {
 		}
 	}
 	if c.Netns == 0 && c.Sandbox != "" { // its process is not there yet, or not any more
-		if ino, err := inode32(c.Sandbox); err == nil {
+		if ino, err := readNetns(c.Sandbox); err == nil {
 			c.Netns = ino
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 func inode(string) (uint64, error) { return 0, errors.ErrUnsupported }
 
+func nsfsInode(string) (uint32, error) { return 0, errors.ErrUnsupported }
+
 type netlinkDevices struct{}
 
 func (netlinkDevices) Devices(_ uint32, all []Namespace) []Scan {

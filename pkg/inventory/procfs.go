@@ -58,11 +58,12 @@ func (p procfs) hostNetns() (Namespace, error) {
 }
 
 // readNetns reads the magic link "net:[4026531840]" of /proc, or the inode of
-// a file onto which a namespace is mounted.
+// a file onto which a namespace is mounted. It fails for the empty file that
+// stays when such a mount goes.
 func readNetns(path string) (uint32, error) {
 	link, err := os.Readlink(path)
 	if err != nil {
-		return inode32(path)
+		return nsfsInode(path)
 	}
 	s, ok := strings.CutPrefix(link, "net:[")
 	n, err := strconv.ParseUint(strings.TrimSuffix(s, "]"), 10, 32)
@@ -70,14 +71,6 @@ func readNetns(path string) (uint32, error) {
 		return 0, fmt.Errorf("%s: %q names no network namespace", path, link)
 	}
 	return uint32(n), nil
-}
-
-func inode32(path string) (uint32, error) {
-	ino, err := inode(path)
-	if err != nil {
-		return 0, err
-	}
-	return uint32(ino), nil // nsfs inodes are 32 bits wide
 }
 
 // scanned is one process as the scan of /proc saw it.
@@ -138,7 +131,7 @@ func (p procfs) namespaces(dirs []string) ([]Namespace, error) {
 		entries, _ := os.ReadDir(dir) // absent unless somebody named a namespace
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
-			ino, err := inode32(path)
+			ino, err := readNetns(path)
 			if err != nil {
 				continue
 			}

@@ -98,7 +98,7 @@ func TestNamesOnTheEngine(t *testing.T) {
 		t.Errorf("something is missing: %q", notes)
 	}
 	v := inv.View()
-	hostNS := netnsOf(t, "/proc/1/ns/net")
+	hostNS := netnsOf(t, lab.HostNetns)
 	if v.HostNetns() != hostNS {
 		t.Errorf("host's namespace %d, want %d", v.HostNetns(), hostNS)
 	}
