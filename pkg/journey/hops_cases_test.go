@@ -95,8 +95,8 @@ func deliveredCases() []hopCase {
 		want:  []string{"qdisc @ A/lo", "xmit @ A/lo", "backlog @ A/lo", "stack_rx @ A/lo"},
 	}, {
 		name:  "from outside to a macvlan, which shares its parent's reception",
-		stops: path{}.at(nic, PointGRO, PointReceive).delivered(nic),
-		want:  []string{"gro @ nic", "stack_rx @ nic", "sock_lock @ nic"},
+		stops: path{}.at(nic, PointGRO, PointReceive).delivered(mvA),
+		want:  []string{"gro @ nic", "stack_rx @ A/macvlan", "sock_lock @ A/macvlan"},
 	}, {
 		name:  "macvlan received again in its namespace",
 		stops: path{}.at(nic, PointGRO, PointReceive).at(mvA, PointReceive, PointDeliver),
@@ -147,6 +147,10 @@ func leftCases() []hopCase {
 	}, {
 		name:  "into a vxlan, no netfilter links",
 		stops: path{}.sends(vxlan).sends(nicEnc).at(nicEnc, PointConsume),
+		want:  []string{"qdisc @ vxlan", "encap @ vxlan", "qdisc @ nic", "driver @ nic"},
+	}, {
+		name:  "into a vxlan, the inner checksum done: no flag but the device's",
+		stops: path{}.sends(vxDone).sends(nic).at(nic, PointConsume),
 		want:  []string{"qdisc @ vxlan", "encap @ vxlan", "qdisc @ nic", "driver @ nic"},
 	}, {
 		name:  "macvlan over its parent",

@@ -34,6 +34,7 @@ var (
 	nicEnc = dev{"nic", nsHost, 3, StopPhys | StopEncap}
 	vxlan  = dev{"vxlan", nsHost, 9, 0}
 	vxPort = dev{"vxlan", nsHost, 9, StopPort}
+	vxDone = dev{"vxlan", nsHost, 9, StopTunnel}
 	vlan   = dev{"vlan", nsHost, 8, 0}
 	mvA    = dev{"A/macvlan", nsA, 7, 0}
 	tun    = dev{"tun", nsHost, 13, 0}

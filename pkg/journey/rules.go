@@ -54,6 +54,7 @@ var rules = [...]rule{
 	// A tunnel header appears in a tunnel device's transmission, or in a route
 	// that asks for it, and goes before the tunnel device's reception.
 	{xmit | receive | hooks, queue | xmit | output | post, encapsulated, HopEncap, atFrom},
+	{xmit, queue | xmit | output | post, fromTunnel, HopEncap, atFrom}, // skb->encapsulation cleared again
 	{receive | hooks, reception, decapsulated, HopDecap, atTo},
 
 	// Devices: sending.
@@ -94,6 +95,7 @@ var rules = [...]rule{
 
 	// To the socket.
 	{deliver, tcpProbe, 0, HopSockLock, atFrom},
+	{receive, deliver, otherNetns, HopStackRX, atTo}, // a macvlan: its parent alone receives
 	{receive | hooks | deliver, socket, 0, HopStackRX, atReceiver},
 
 	// Taken out of a tunnel where no flag told: only a tunnel's socket or

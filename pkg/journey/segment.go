@@ -1,7 +1,7 @@
 package journey
 
 // facts are what a rule may ask of a segment beyond its two trace points.
-type facts uint16
+type facts uint32
 
 const (
 	sameNetns    facts = 1 << iota // both stops in one network namespace
@@ -13,6 +13,7 @@ const (
 	toPort                         // the second is at a port of a bridge
 	fromNIC                        // the first is at a NIC
 	fromVeth                       // the first is at one end of a veth pair
+	fromTunnel                     // the first is a tunnel's device
 	encapsulated                   // the packet got a tunnel header in between
 	decapsulated                   // it lost one
 	prerouted                      // PREROUTING ran inside the bridge that passed the packet up
@@ -79,6 +80,7 @@ func flagFacts(from, to *Stop) facts {
 		{to.Flags, StopPort, toPort},
 		{from.Flags, StopPhys, fromNIC},
 		{from.Flags, StopVeth, fromVeth},
+		{from.Flags, StopTunnel, fromTunnel},
 		{to.Flags &^ from.Flags, StopEncap, encapsulated},
 		{from.Flags &^ to.Flags, StopEncap, decapsulated},
 	} {
