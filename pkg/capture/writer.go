@@ -194,7 +194,9 @@ func (w *Writer) Flush() error {
 func (w *Writer) Close(e End) error {
 	return w.close(func() error {
 		failed := w.flush()
-		w.err = nil // a full disk may have room for a few bytes
+		if failed != nil { // a full disk may have room for a few bytes
+			w.err, w.batch, w.extras, w.names = nil, newBatch(), nil, newNames()
+		}
 		e.Journeys = w.journeys
 		return errors.Join(failed, w.document(kindEnd, e))
 	})
