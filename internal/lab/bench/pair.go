@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/internal/lab/outcome"
+)
+
+// endless is a count or size that the time of a slice cuts short.
+const endless = "1000000000000"
+
+// pair is a client and a server in two containers on one user-defined bridge.
+type pair struct {
+	client *lab.Container
+	server string
+}
+
+func newPair(t lab.TB) *pair {
+	shop := lab.NewShop(t)
+	network := shop.Network(lab.NetworkSpec{Name: "bench"})
+	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{network}, Args: []string{"serve"}})
+	p := &pair{
+		client: shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{network}}),
+		server: netip.AddrPortFrom(web.IP(network), 8000).String(),
+	}
+	p.client.Run("rr", "--count", "100", p.server) // neighbours and caches
+	return p
+}
+
+// roundTrips makes requests of 64 bytes, each waiting for its response of 64,
+// on one connection; the result's rate is round trips per second.
+func (p *pair) roundTrips(ctx context.Context, d time.Duration) (outcome.Result, error) {
+	return p.traffic(ctx, "rr", "--duration", d.String(), "--count", endless)
+}
+
+// bulk sends as much as it can on one connection.
+func (p *pair) bulk(ctx context.Context, d time.Duration) (outcome.Result, error) {
+	return p.traffic(ctx, "bulk", "--duration", d.String(), "--bytes", endless)
+}
+
+func (p *pair) traffic(ctx context.Context, args ...string) (outcome.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return outcome.Result{}, err
+	}
+	r := p.client.Run(append(args, p.server)...)
+	if r.Errors != 0 {
+		return r, fmt.Errorf("%s: %d errors, the first: %s", r.Mode, r.Errors, r.FirstError)
+	}
+	if r.OK == 0 || r.ElapsedNs <= 0 {
+		return r, errors.New(r.Mode + ": nothing was carried")
+	}
+	return r, nil
+}
+
+// bytesPerSecond is the rate of a bulk transfer.
+func bytesPerSecond(r outcome.Result) float64 {
+	return float64(r.BytesSent) / time.Duration(r.ElapsedNs).Seconds()
+}
