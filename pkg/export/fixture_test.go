@@ -40,6 +40,8 @@ func (n names) Where(netns, ifindex uint32) (where, device string) {
 	switch {
 	case ifindex == 0 && netns == hostNS:
 		return "host", ""
+	case ifindex == 0:
+		return n.container(netns), ""
 	case netns != hostNS:
 		return "eth0 of " + n.container(netns), "eth0"
 	case ifindex == vethWeb:
@@ -78,7 +80,7 @@ func way(i int, fromNS, fromIf, fromVeth, toNS, toIf, toVeth uint32) []journey.H
 		hop(journey.HopXmit, hostNS, toVeth, us(5)),
 		hop(journey.HopBacklog, toNS, toIf, us(11)),
 		hop(journey.HopStackRX, toNS, toIf, us(20)),
-		hop(journey.HopSockLock, toNS, 0, us(8)),
+		hop(journey.HopSockLock, toNS, toIf, us(8)),
 	}
 }
 
@@ -143,4 +145,10 @@ func meta() model.Meta {
 				Service: "api", Project: "shop"},
 		},
 	}
+}
+
+func withBins() model.Meta {
+	m := meta()
+	m.Bins = true
+	return m
 }

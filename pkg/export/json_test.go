@@ -30,14 +30,28 @@ func strictSchema(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	forbidOthers(doc)
-	if err := c.AddResource("summary.json", doc); err != nil {
+	return compile(t, c, doc)
+}
+
+func compile(t *testing.T, c *jsonschema.Compiler, doc any) *jsonschema.Schema {
+	t.Helper()
+	if err := c.AddResource("schema.json", doc); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Compile("summary.json")
+	s, err := c.Compile("schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func parseJSON(t *testing.T, text string) any {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
 }
 
 func forbidOthers(v any) {
@@ -74,6 +88,7 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 	for name, s := range map[string]model.Snapshot{
 		"slow shop": slowShop().Snapshot(names{}, meta()),
 		"empty":     model.New(model.Limits{}).Snapshot(names{}, model.Meta{Ended: "signal"}),
+		"with bins": slowShop().Snapshot(names{}, withBins()),
 	} {
 		doc := document(t, s)
 		if err := schema.Validate(doc); err != nil {
