@@ -82,7 +82,10 @@ enum hs_counter {
 	HS_C_UNKNOWN = 21,   /* stops of packets without a slot */
 	HS_C_ORPHANED = 22,  /* TCP segments after a split whose parent was not found */
 	HS_C_UNREAD = 23,    /* received, gone before their headers were in reach */
-	HS_C_RUNS = 24,	     /* + enum hs_prog: heartbeat of each program */
+	HS_C_DROPS = 24,     /* dropped IP packets, tracked or not */
+	HS_C_DROPS_OTHER = 25,	     /* of those, beyond the table of groups */
+	HS_C_RETRANSMITS_OTHER = 26, /* retransmissions beyond the table of flows */
+	HS_C_RUNS = 27,		     /* + enum hs_prog: heartbeat of each program */
 	HS_C_MAX = 40,
 };
 
@@ -98,6 +101,7 @@ enum hs_prog {
 	HS_R_KFREE,
 	HS_R_CONSUME,
 	HS_R_NF,
+	HS_R_RETRANSMIT,
 	HS_R_MAX,
 };
 
@@ -148,7 +152,56 @@ struct hs_journey {
 	__u8 flags;
 	__u8 tcp_flags;
 	__u8 stops;
-	__u8 pad[4];
+	__u32 srtt_us; /* of the receiving TCP socket at tcp_probe, 0: unknown */
+};
+
+/* How the owner of a dropped packet is known. */
+enum hs_drop_by {
+	HS_BY_NOTHING = 0,
+	HS_BY_JOURNEY = 1,
+	HS_BY_SOCKET = 2,
+	HS_BY_DEVICE = 3,
+};
+
+/* Dropped packets that are counted together. */
+struct hs_drop_key {
+	__u64 location;
+	__u64 cgroup;
+	__u8 saddr[16];
+	__u8 daddr[16];
+	__u32 reason;
+	__u32 netns; /* where it was last */
+	__u32 ifindex;
+	__u32 born_netns; /* of a tracked packet */
+	__u16 port; /* the lower one */
+	__u8 proto;
+	__u8 family;
+	__u8 by;    /* enum hs_drop_by */
+	__u8 point; /* the last one of a tracked packet */
+	__u8 tcp_flags; /* SYN, RST, FIN */
+	__u8 pad;
+};
+
+/* TCP sockets of one owner that serve, or use, one service of one peer. */
+struct hs_flow_key {
+	__u64 cgroup;
+	__u8 local[16];
+	__u8 remote[16];
+	__u32 netns;
+	__u16 port; /* the lower one */
+	__u8 server; /* the lower port is the local one */
+	__u8 pad;
+};
+
+/* Kinds of retransmissions. */
+enum hs_retransmit {
+	HS_X_RTO = 0,  /* the retransmission timer */
+	HS_X_FAST = 1, /* fast recovery: duplicate ACKs, SACK or RACK */
+	HS_X_TLP = 2,  /* tail loss probe */
+	HS_X_SYN = 3,
+	HS_X_SYNACK = 4,
+	HS_X_OTHER = 5,
+	HS_X_MAX,
 };
 
 /* A container's share of the kernel's filter: network namespace or cgroup. */

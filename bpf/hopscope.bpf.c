@@ -2,7 +2,10 @@
 
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The programs: one for each trace point, thin over slot.h and parents.h. */
+#include "device.h"
+#include "drops.h"
 #include "parents.h"
+#include "retransmits.h"
 
 char __license[] SEC("license") = "GPL";
 
@@ -13,62 +16,14 @@ const enum hs_ending *hs_abi_ending __attribute__((unused));
 const enum hs_journey_flag *hs_abi_journey_flag __attribute__((unused));
 const enum hs_counter *hs_abi_counter __attribute__((unused));
 const enum hs_prog *hs_abi_prog __attribute__((unused));
+const enum hs_drop_by *hs_abi_drop_by __attribute__((unused));
+const enum hs_retransmit *hs_abi_retransmit __attribute__((unused));
 const enum hs_filter_kind *hs_abi_filter_kind __attribute__((unused));
 const enum hs_filter_addr *hs_abi_filter_addr __attribute__((unused));
 
 inline_ void heartbeat(__u32 prog)
 {
 	count(HS_C_RUNS + prog);
-}
-
-inline_ __u8 device_flags(struct net_device *dev)
-{
-	__u64 priv = BPF_CORE_READ_BITFIELD(dev, priv_flags);
-	__u8 flags = 0;
-
-	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_EBRIDGE))
-		flags |= HS_S_BRIDGE;
-	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT))
-		flags |= HS_S_PORT;
-	if (!dev->rtnl_link_ops && !(dev->flags & IFF_LOOPBACK))
-		flags |= HS_S_PHYS;
-	return flags;
-}
-
-/* The first four letters of `ip link`'s type. */
-#define KIND(a, b, c, d) ((__u32)(a) | (b) << 8 | (c) << 16 | (d) << 24)
-
-inline_ __u32 device_kind(struct net_device *dev)
-{
-	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
-	__u32 kind = 0;
-
-	if (ops)
-		bpf_probe_read_kernel(&kind, sizeof(kind), ops->kind);
-	return kind;
-}
-
-inline_ bool is_veth(struct net_device *dev)
-{
-	return device_kind(dev) == KIND('v', 'e', 't', 'h');
-}
-
-inline_ bool is_tunnel(struct net_device *dev)
-{
-	__u32 kind = device_kind(dev);
-
-	return kind == KIND('v', 'x', 'l', 'a') || kind == KIND('g', 'e', 'n', 'e') ||
-	       kind == KIND('g', 'r', 'e', 0) || kind == KIND('g', 'r', 'e', 't');
-}
-
-inline_ void at_device(struct hs_at *at, __u8 point, struct net_device *dev, struct sk_buff *skb)
-{
-	at->point = point;
-	at->ifindex = dev->ifindex;
-	at->netns = dev->nd_net.net->ns.inum;
-	at->flags = device_flags(dev);
-	if (encapsulated(skb))
-		at->flags |= HS_S_ENCAP;
 }
 
 /* A packet that no device has received yet, sent in the device's own
@@ -361,40 +316,35 @@ int hs_tcp_probe(__u64 *ctx)
 	heartbeat(HS_R_TCP_PROBE);
 	if (!slot)
 		return 0;
+	slot->j.srtt_us = srtt_us((void *)ctx[0]);
 	append_end(slot, HS_P_TCP_PROBE);
 	complete(slot, HS_E_DELIVERED);
 	return 0;
 }
 
-inline_ bool quiet(__u64 location)
-{
-	int i;
-
-	for (i = 0; i < HS_QUIET; i++)
-		if (location >= hs_quiet[i].start && location < hs_quiet[i].end)
-			return true;
-	return false;
-}
-
-#define SKB_DROP_REASON_NOT_SPECIFIED 2
-
 SEC("tp_btf/kfree_skb")
 int hs_kfree_skb(__u64 *ctx)
 {
-	struct hs_slot *slot = ending_slot((void *)ctx[0]);
+	struct sk_buff *skb = (void *)ctx[0];
 	__u64 location = ctx[1];
+	struct hs_slot *slot;
 	__u32 reason = 0;
 
 	heartbeat(HS_R_KFREE);
-	if (!slot)
-		return 0;
 	if (hs_kfree_has_reason)
 		reason = ctx[2];
-	append_end(slot, HS_P_FREE);
+	slot = ending_slot(skb);
 	if (reason == SKB_DROP_REASON_NOT_SPECIFIED && quiet(location)) {
-		complete(slot, HS_E_CONSUMED);
+		if (slot) {
+			append_end(slot, HS_P_FREE);
+			complete(slot, HS_E_CONSUMED);
+		}
 		return 0;
 	}
+	count_drop(ctx, skb, slot, reason, location);
+	if (!slot)
+		return 0;
+	append_end(slot, HS_P_FREE);
 	slot->j.drop_location = location;
 	slot->j.drop_reason = reason;
 	complete(slot, HS_E_DROPPED);
@@ -506,5 +456,26 @@ int hs_nf_fexit(__u64 *ctx)
 
 	if ((int)ctx[4] == NF_HOOK_SLOW_PASS && of_host(state))
 		netfilter(state, (void *)ctx[0], 1);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int hs_tcp_retransmit_skb(__u64 *ctx)
+{
+	int err = 0;
+
+	heartbeat(HS_R_RETRANSMIT);
+	if (hs_retransmit_has_err)
+		err = ctx[2];
+	if (err != -EBUSY)
+		count_retransmit((void *)ctx[0], (void *)ctx[1]);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int hs_tcp_retransmit_synack(__u64 *ctx)
+{
+	heartbeat(HS_R_RETRANSMIT);
+	count_synack((void *)ctx[0], (void *)ctx[1]);
 	return 0;
 }

@@ -21,29 +21,68 @@ type HopscopeHsAddr struct {
 type HopscopeHsCounter uint32
 
 const (
-	HopscopeHsCounterHS_C_TRACKED    HopscopeHsCounter = 0
-	HopscopeHsCounterHS_C_ENDING     HopscopeHsCounter = 1
-	HopscopeHsCounterHS_C_EMITTED    HopscopeHsCounter = 10
-	HopscopeHsCounterHS_C_SUPPRESSED HopscopeHsCounter = 11
-	HopscopeHsCounterHS_C_FILTERED   HopscopeHsCounter = 12
-	HopscopeHsCounterHS_C_EVICTED    HopscopeHsCounter = 13
-	HopscopeHsCounterHS_C_MISMATCHED HopscopeHsCounter = 14
-	HopscopeHsCounterHS_C_TIMED_OUT  HopscopeHsCounter = 15
-	HopscopeHsCounterHS_C_RING_FULL  HopscopeHsCounter = 16
-	HopscopeHsCounterHS_C_MAP_FULL   HopscopeHsCounter = 17
-	HopscopeHsCounterHS_C_TRUNCATED  HopscopeHsCounter = 18
-	HopscopeHsCounterHS_C_BACKWARD   HopscopeHsCounter = 19
-	HopscopeHsCounterHS_C_UNSAMPLED  HopscopeHsCounter = 20
-	HopscopeHsCounterHS_C_UNKNOWN    HopscopeHsCounter = 21
-	HopscopeHsCounterHS_C_ORPHANED   HopscopeHsCounter = 22
-	HopscopeHsCounterHS_C_UNREAD     HopscopeHsCounter = 23
-	HopscopeHsCounterHS_C_RUNS       HopscopeHsCounter = 24
-	HopscopeHsCounterHS_C_MAX        HopscopeHsCounter = 40
+	HopscopeHsCounterHS_C_TRACKED           HopscopeHsCounter = 0
+	HopscopeHsCounterHS_C_ENDING            HopscopeHsCounter = 1
+	HopscopeHsCounterHS_C_EMITTED           HopscopeHsCounter = 10
+	HopscopeHsCounterHS_C_SUPPRESSED        HopscopeHsCounter = 11
+	HopscopeHsCounterHS_C_FILTERED          HopscopeHsCounter = 12
+	HopscopeHsCounterHS_C_EVICTED           HopscopeHsCounter = 13
+	HopscopeHsCounterHS_C_MISMATCHED        HopscopeHsCounter = 14
+	HopscopeHsCounterHS_C_TIMED_OUT         HopscopeHsCounter = 15
+	HopscopeHsCounterHS_C_RING_FULL         HopscopeHsCounter = 16
+	HopscopeHsCounterHS_C_MAP_FULL          HopscopeHsCounter = 17
+	HopscopeHsCounterHS_C_TRUNCATED         HopscopeHsCounter = 18
+	HopscopeHsCounterHS_C_BACKWARD          HopscopeHsCounter = 19
+	HopscopeHsCounterHS_C_UNSAMPLED         HopscopeHsCounter = 20
+	HopscopeHsCounterHS_C_UNKNOWN           HopscopeHsCounter = 21
+	HopscopeHsCounterHS_C_ORPHANED          HopscopeHsCounter = 22
+	HopscopeHsCounterHS_C_UNREAD            HopscopeHsCounter = 23
+	HopscopeHsCounterHS_C_DROPS             HopscopeHsCounter = 24
+	HopscopeHsCounterHS_C_DROPS_OTHER       HopscopeHsCounter = 25
+	HopscopeHsCounterHS_C_RETRANSMITS_OTHER HopscopeHsCounter = 26
+	HopscopeHsCounterHS_C_RUNS              HopscopeHsCounter = 27
+	HopscopeHsCounterHS_C_MAX               HopscopeHsCounter = 40
 )
 
 type HopscopeHsCounters struct {
 	_ structs.HostLayout
 	N [40]uint64
+}
+
+type HopscopeHsDrop struct {
+	_      structs.HostLayout
+	Count  uint64
+	LastNs uint64
+	Stack  int32
+	Bytes  uint32
+}
+
+type HopscopeHsDropBy uint32
+
+const (
+	HopscopeHsDropByHS_BY_NOTHING HopscopeHsDropBy = 0
+	HopscopeHsDropByHS_BY_JOURNEY HopscopeHsDropBy = 1
+	HopscopeHsDropByHS_BY_SOCKET  HopscopeHsDropBy = 2
+	HopscopeHsDropByHS_BY_DEVICE  HopscopeHsDropBy = 3
+)
+
+type HopscopeHsDropKey struct {
+	_         structs.HostLayout
+	Location  uint64
+	Cgroup    uint64
+	Saddr     [16]uint8
+	Daddr     [16]uint8
+	Reason    uint32
+	Netns     uint32
+	Ifindex   uint32
+	BornNetns uint32
+	Port      uint16
+	Proto     uint8
+	Family    uint8
+	By        uint8
+	Point     uint8
+	TcpFlags  uint8
+	Pad       uint8
 }
 
 type HopscopeHsEnding uint32
@@ -82,6 +121,17 @@ const (
 	HopscopeHsFilterKindHS_F_CGROUP HopscopeHsFilterKind = 2
 )
 
+type HopscopeHsFlowKey struct {
+	_      structs.HostLayout
+	Cgroup uint64
+	Local  [16]uint8
+	Remote [16]uint8
+	Netns  uint32
+	Port   uint16
+	Server uint8
+	Pad    uint8
+}
+
 type HopscopeHsJourney struct {
 	_            structs.HostLayout
 	StartNs      uint64
@@ -117,7 +167,7 @@ type HopscopeHsJourney struct {
 	Flags      uint8
 	TcpFlags   uint8
 	Stops      uint8
-	Pad        [4]uint8
+	SrttUs     uint32
 }
 
 type HopscopeHsJourneyFlag uint32
@@ -158,24 +208,42 @@ const (
 type HopscopeHsProg uint32
 
 const (
-	HopscopeHsProgHS_R_QUEUE     HopscopeHsProg = 0
-	HopscopeHsProgHS_R_XMIT      HopscopeHsProg = 1
-	HopscopeHsProgHS_R_NETIF_RX  HopscopeHsProg = 2
-	HopscopeHsProgHS_R_RECEIVE   HopscopeHsProg = 3
-	HopscopeHsProgHS_R_GRO_ENTRY HopscopeHsProg = 4
-	HopscopeHsProgHS_R_GRO_EXIT  HopscopeHsProg = 5
-	HopscopeHsProgHS_R_DELIVER   HopscopeHsProg = 6
-	HopscopeHsProgHS_R_TCP_PROBE HopscopeHsProg = 7
-	HopscopeHsProgHS_R_KFREE     HopscopeHsProg = 8
-	HopscopeHsProgHS_R_CONSUME   HopscopeHsProg = 9
-	HopscopeHsProgHS_R_NF        HopscopeHsProg = 10
-	HopscopeHsProgHS_R_MAX       HopscopeHsProg = 11
+	HopscopeHsProgHS_R_QUEUE      HopscopeHsProg = 0
+	HopscopeHsProgHS_R_XMIT       HopscopeHsProg = 1
+	HopscopeHsProgHS_R_NETIF_RX   HopscopeHsProg = 2
+	HopscopeHsProgHS_R_RECEIVE    HopscopeHsProg = 3
+	HopscopeHsProgHS_R_GRO_ENTRY  HopscopeHsProg = 4
+	HopscopeHsProgHS_R_GRO_EXIT   HopscopeHsProg = 5
+	HopscopeHsProgHS_R_DELIVER    HopscopeHsProg = 6
+	HopscopeHsProgHS_R_TCP_PROBE  HopscopeHsProg = 7
+	HopscopeHsProgHS_R_KFREE      HopscopeHsProg = 8
+	HopscopeHsProgHS_R_CONSUME    HopscopeHsProg = 9
+	HopscopeHsProgHS_R_NF         HopscopeHsProg = 10
+	HopscopeHsProgHS_R_RETRANSMIT HopscopeHsProg = 11
+	HopscopeHsProgHS_R_MAX        HopscopeHsProg = 12
 )
 
 type HopscopeHsRange struct {
 	_     structs.HostLayout
 	Start uint64
 	End   uint64
+}
+
+type HopscopeHsRetransmit uint32
+
+const (
+	HopscopeHsRetransmitHS_X_RTO    HopscopeHsRetransmit = 0
+	HopscopeHsRetransmitHS_X_FAST   HopscopeHsRetransmit = 1
+	HopscopeHsRetransmitHS_X_TLP    HopscopeHsRetransmit = 2
+	HopscopeHsRetransmitHS_X_SYN    HopscopeHsRetransmit = 3
+	HopscopeHsRetransmitHS_X_SYNACK HopscopeHsRetransmit = 4
+	HopscopeHsRetransmitHS_X_OTHER  HopscopeHsRetransmit = 5
+	HopscopeHsRetransmitHS_X_MAX    HopscopeHsRetransmit = 6
+)
+
+type HopscopeHsRetransmits struct {
+	_        structs.HostLayout
+	Segments [6]uint64
 }
 
 type HopscopeHsSlot struct {
@@ -217,10 +285,13 @@ const (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	HopscopeMapHsCount                = "hs_count"
+	HopscopeMapHsDropStacks           = "hs_drop_stacks"
+	HopscopeMapHsDrops                = "hs_drops"
 	HopscopeMapHsFilter               = "hs_filter"
 	HopscopeMapHsFilterAddrs          = "hs_filter_addrs"
 	HopscopeMapHsGroCurrent           = "hs_gro_current"
 	HopscopeMapHsParents              = "hs_parents"
+	HopscopeMapHsRetransmits          = "hs_retransmits"
 	HopscopeMapHsRing                 = "hs_ring"
 	HopscopeMapHsSlots                = "hs_slots"
 	HopscopeProgHsConsumeSkb          = "hs_consume_skb"
@@ -240,13 +311,17 @@ const (
 	HopscopeProgHsNfFentry            = "hs_nf_fentry"
 	HopscopeProgHsNfFexit             = "hs_nf_fexit"
 	HopscopeProgHsTcpProbe            = "hs_tcp_probe"
+	HopscopeProgHsTcpRetransmitSkb    = "hs_tcp_retransmit_skb"
+	HopscopeProgHsTcpRetransmitSynack = "hs_tcp_retransmit_synack"
 	HopscopeVarHsAbiCounter           = "hs_abi_counter"
+	HopscopeVarHsAbiDropBy            = "hs_abi_drop_by"
 	HopscopeVarHsAbiEnding            = "hs_abi_ending"
 	HopscopeVarHsAbiFilterAddr        = "hs_abi_filter_addr"
 	HopscopeVarHsAbiFilterKind        = "hs_abi_filter_kind"
 	HopscopeVarHsAbiJourneyFlag       = "hs_abi_journey_flag"
 	HopscopeVarHsAbiPoint             = "hs_abi_point"
 	HopscopeVarHsAbiProg              = "hs_abi_prog"
+	HopscopeVarHsAbiRetransmit        = "hs_abi_retransmit"
 	HopscopeVarHsAbiStopFlag          = "hs_abi_stop_flag"
 	HopscopeVarHsBirths               = "hs_births"
 	HopscopeVarHsFiltering            = "hs_filtering"
@@ -257,6 +332,7 @@ const (
 	HopscopeVarHsLastSplit            = "hs_last_split"
 	HopscopeVarHsNfOut                = "hs_nf_out"
 	HopscopeVarHsQuiet                = "hs_quiet"
+	HopscopeVarHsRetransmitHasErr     = "hs_retransmit_has_err"
 	HopscopeVarHsRingBytes            = "hs_ring_bytes"
 	HopscopeVarHsSample               = "hs_sample"
 	HopscopeVarHsSlowNs               = "hs_slow_ns"
@@ -321,6 +397,8 @@ type HopscopeProgramSpecs struct {
 	HsNfFentry            *ebpf.ProgramSpec `ebpf:"hs_nf_fentry"`
 	HsNfFexit             *ebpf.ProgramSpec `ebpf:"hs_nf_fexit"`
 	HsTcpProbe            *ebpf.ProgramSpec `ebpf:"hs_tcp_probe"`
+	HsTcpRetransmitSkb    *ebpf.ProgramSpec `ebpf:"hs_tcp_retransmit_skb"`
+	HsTcpRetransmitSynack *ebpf.ProgramSpec `ebpf:"hs_tcp_retransmit_synack"`
 }
 
 // HopscopeMapSpecs contains maps before they are loaded into the kernel.
@@ -328,10 +406,13 @@ type HopscopeProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type HopscopeMapSpecs struct {
 	HsCount       *ebpf.MapSpec `ebpf:"hs_count"`
+	HsDropStacks  *ebpf.MapSpec `ebpf:"hs_drop_stacks"`
+	HsDrops       *ebpf.MapSpec `ebpf:"hs_drops"`
 	HsFilter      *ebpf.MapSpec `ebpf:"hs_filter"`
 	HsFilterAddrs *ebpf.MapSpec `ebpf:"hs_filter_addrs"`
 	HsGroCurrent  *ebpf.MapSpec `ebpf:"hs_gro_current"`
 	HsParents     *ebpf.MapSpec `ebpf:"hs_parents"`
+	HsRetransmits *ebpf.MapSpec `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.MapSpec `ebpf:"hs_ring"`
 	HsSlots       *ebpf.MapSpec `ebpf:"hs_slots"`
 }
@@ -340,26 +421,29 @@ type HopscopeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HopscopeVariableSpecs struct {
-	HsAbiCounter     *ebpf.VariableSpec `ebpf:"hs_abi_counter"`
-	HsAbiEnding      *ebpf.VariableSpec `ebpf:"hs_abi_ending"`
-	HsAbiFilterAddr  *ebpf.VariableSpec `ebpf:"hs_abi_filter_addr"`
-	HsAbiFilterKind  *ebpf.VariableSpec `ebpf:"hs_abi_filter_kind"`
-	HsAbiJourneyFlag *ebpf.VariableSpec `ebpf:"hs_abi_journey_flag"`
-	HsAbiPoint       *ebpf.VariableSpec `ebpf:"hs_abi_point"`
-	HsAbiProg        *ebpf.VariableSpec `ebpf:"hs_abi_prog"`
-	HsAbiStopFlag    *ebpf.VariableSpec `ebpf:"hs_abi_stop_flag"`
-	HsBirths         *ebpf.VariableSpec `ebpf:"hs_births"`
-	HsFiltering      *ebpf.VariableSpec `ebpf:"hs_filtering"`
-	HsGroDevices     *ebpf.VariableSpec `ebpf:"hs_gro_devices"`
-	HsHasTcpProbe    *ebpf.VariableSpec `ebpf:"hs_has_tcp_probe"`
-	HsHostNetns      *ebpf.VariableSpec `ebpf:"hs_host_netns"`
-	HsKfreeHasReason *ebpf.VariableSpec `ebpf:"hs_kfree_has_reason"`
-	HsLastSplit      *ebpf.VariableSpec `ebpf:"hs_last_split"`
-	HsNfOut          *ebpf.VariableSpec `ebpf:"hs_nf_out"`
-	HsQuiet          *ebpf.VariableSpec `ebpf:"hs_quiet"`
-	HsRingBytes      *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
-	HsSample         *ebpf.VariableSpec `ebpf:"hs_sample"`
-	HsSlowNs         *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
+	HsAbiCounter       *ebpf.VariableSpec `ebpf:"hs_abi_counter"`
+	HsAbiDropBy        *ebpf.VariableSpec `ebpf:"hs_abi_drop_by"`
+	HsAbiEnding        *ebpf.VariableSpec `ebpf:"hs_abi_ending"`
+	HsAbiFilterAddr    *ebpf.VariableSpec `ebpf:"hs_abi_filter_addr"`
+	HsAbiFilterKind    *ebpf.VariableSpec `ebpf:"hs_abi_filter_kind"`
+	HsAbiJourneyFlag   *ebpf.VariableSpec `ebpf:"hs_abi_journey_flag"`
+	HsAbiPoint         *ebpf.VariableSpec `ebpf:"hs_abi_point"`
+	HsAbiProg          *ebpf.VariableSpec `ebpf:"hs_abi_prog"`
+	HsAbiRetransmit    *ebpf.VariableSpec `ebpf:"hs_abi_retransmit"`
+	HsAbiStopFlag      *ebpf.VariableSpec `ebpf:"hs_abi_stop_flag"`
+	HsBirths           *ebpf.VariableSpec `ebpf:"hs_births"`
+	HsFiltering        *ebpf.VariableSpec `ebpf:"hs_filtering"`
+	HsGroDevices       *ebpf.VariableSpec `ebpf:"hs_gro_devices"`
+	HsHasTcpProbe      *ebpf.VariableSpec `ebpf:"hs_has_tcp_probe"`
+	HsHostNetns        *ebpf.VariableSpec `ebpf:"hs_host_netns"`
+	HsKfreeHasReason   *ebpf.VariableSpec `ebpf:"hs_kfree_has_reason"`
+	HsLastSplit        *ebpf.VariableSpec `ebpf:"hs_last_split"`
+	HsNfOut            *ebpf.VariableSpec `ebpf:"hs_nf_out"`
+	HsQuiet            *ebpf.VariableSpec `ebpf:"hs_quiet"`
+	HsRetransmitHasErr *ebpf.VariableSpec `ebpf:"hs_retransmit_has_err"`
+	HsRingBytes        *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
+	HsSample           *ebpf.VariableSpec `ebpf:"hs_sample"`
+	HsSlowNs           *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
 }
 
 // HopscopeObjects contains all objects after they have been loaded into the kernel.
@@ -383,10 +467,13 @@ func (o *HopscopeObjects) Close() error {
 // It can be passed to LoadHopscopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HopscopeMaps struct {
 	HsCount       *ebpf.Map `ebpf:"hs_count"`
+	HsDropStacks  *ebpf.Map `ebpf:"hs_drop_stacks"`
+	HsDrops       *ebpf.Map `ebpf:"hs_drops"`
 	HsFilter      *ebpf.Map `ebpf:"hs_filter"`
 	HsFilterAddrs *ebpf.Map `ebpf:"hs_filter_addrs"`
 	HsGroCurrent  *ebpf.Map `ebpf:"hs_gro_current"`
 	HsParents     *ebpf.Map `ebpf:"hs_parents"`
+	HsRetransmits *ebpf.Map `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.Map `ebpf:"hs_ring"`
 	HsSlots       *ebpf.Map `ebpf:"hs_slots"`
 }
@@ -394,10 +481,13 @@ type HopscopeMaps struct {
 func (m *HopscopeMaps) Close() error {
 	return _HopscopeClose(
 		m.HsCount,
+		m.HsDropStacks,
+		m.HsDrops,
 		m.HsFilter,
 		m.HsFilterAddrs,
 		m.HsGroCurrent,
 		m.HsParents,
+		m.HsRetransmits,
 		m.HsRing,
 		m.HsSlots,
 	)
@@ -407,26 +497,29 @@ func (m *HopscopeMaps) Close() error {
 //
 // It can be passed to LoadHopscopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HopscopeVariables struct {
-	HsAbiCounter     *ebpf.Variable `ebpf:"hs_abi_counter"`
-	HsAbiEnding      *ebpf.Variable `ebpf:"hs_abi_ending"`
-	HsAbiFilterAddr  *ebpf.Variable `ebpf:"hs_abi_filter_addr"`
-	HsAbiFilterKind  *ebpf.Variable `ebpf:"hs_abi_filter_kind"`
-	HsAbiJourneyFlag *ebpf.Variable `ebpf:"hs_abi_journey_flag"`
-	HsAbiPoint       *ebpf.Variable `ebpf:"hs_abi_point"`
-	HsAbiProg        *ebpf.Variable `ebpf:"hs_abi_prog"`
-	HsAbiStopFlag    *ebpf.Variable `ebpf:"hs_abi_stop_flag"`
-	HsBirths         *ebpf.Variable `ebpf:"hs_births"`
-	HsFiltering      *ebpf.Variable `ebpf:"hs_filtering"`
-	HsGroDevices     *ebpf.Variable `ebpf:"hs_gro_devices"`
-	HsHasTcpProbe    *ebpf.Variable `ebpf:"hs_has_tcp_probe"`
-	HsHostNetns      *ebpf.Variable `ebpf:"hs_host_netns"`
-	HsKfreeHasReason *ebpf.Variable `ebpf:"hs_kfree_has_reason"`
-	HsLastSplit      *ebpf.Variable `ebpf:"hs_last_split"`
-	HsNfOut          *ebpf.Variable `ebpf:"hs_nf_out"`
-	HsQuiet          *ebpf.Variable `ebpf:"hs_quiet"`
-	HsRingBytes      *ebpf.Variable `ebpf:"hs_ring_bytes"`
-	HsSample         *ebpf.Variable `ebpf:"hs_sample"`
-	HsSlowNs         *ebpf.Variable `ebpf:"hs_slow_ns"`
+	HsAbiCounter       *ebpf.Variable `ebpf:"hs_abi_counter"`
+	HsAbiDropBy        *ebpf.Variable `ebpf:"hs_abi_drop_by"`
+	HsAbiEnding        *ebpf.Variable `ebpf:"hs_abi_ending"`
+	HsAbiFilterAddr    *ebpf.Variable `ebpf:"hs_abi_filter_addr"`
+	HsAbiFilterKind    *ebpf.Variable `ebpf:"hs_abi_filter_kind"`
+	HsAbiJourneyFlag   *ebpf.Variable `ebpf:"hs_abi_journey_flag"`
+	HsAbiPoint         *ebpf.Variable `ebpf:"hs_abi_point"`
+	HsAbiProg          *ebpf.Variable `ebpf:"hs_abi_prog"`
+	HsAbiRetransmit    *ebpf.Variable `ebpf:"hs_abi_retransmit"`
+	HsAbiStopFlag      *ebpf.Variable `ebpf:"hs_abi_stop_flag"`
+	HsBirths           *ebpf.Variable `ebpf:"hs_births"`
+	HsFiltering        *ebpf.Variable `ebpf:"hs_filtering"`
+	HsGroDevices       *ebpf.Variable `ebpf:"hs_gro_devices"`
+	HsHasTcpProbe      *ebpf.Variable `ebpf:"hs_has_tcp_probe"`
+	HsHostNetns        *ebpf.Variable `ebpf:"hs_host_netns"`
+	HsKfreeHasReason   *ebpf.Variable `ebpf:"hs_kfree_has_reason"`
+	HsLastSplit        *ebpf.Variable `ebpf:"hs_last_split"`
+	HsNfOut            *ebpf.Variable `ebpf:"hs_nf_out"`
+	HsQuiet            *ebpf.Variable `ebpf:"hs_quiet"`
+	HsRetransmitHasErr *ebpf.Variable `ebpf:"hs_retransmit_has_err"`
+	HsRingBytes        *ebpf.Variable `ebpf:"hs_ring_bytes"`
+	HsSample           *ebpf.Variable `ebpf:"hs_sample"`
+	HsSlowNs           *ebpf.Variable `ebpf:"hs_slow_ns"`
 }
 
 // HopscopePrograms contains all programs after they have been loaded into the kernel.
@@ -450,6 +543,8 @@ type HopscopePrograms struct {
 	HsNfFentry            *ebpf.Program `ebpf:"hs_nf_fentry"`
 	HsNfFexit             *ebpf.Program `ebpf:"hs_nf_fexit"`
 	HsTcpProbe            *ebpf.Program `ebpf:"hs_tcp_probe"`
+	HsTcpRetransmitSkb    *ebpf.Program `ebpf:"hs_tcp_retransmit_skb"`
+	HsTcpRetransmitSynack *ebpf.Program `ebpf:"hs_tcp_retransmit_synack"`
 }
 
 func (p *HopscopePrograms) Close() error {
@@ -471,6 +566,8 @@ func (p *HopscopePrograms) Close() error {
 		p.HsNfFentry,
 		p.HsNfFexit,
 		p.HsTcpProbe,
+		p.HsTcpRetransmitSkb,
+		p.HsTcpRetransmitSynack,
 	)
 }
 

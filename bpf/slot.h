@@ -296,6 +296,7 @@ inline_ void init_slot(struct hs_slot *slot, struct sk_buff *skb, const struct h
 	slot->j.cgroup_dst = 0;
 	slot->j.drop_location = 0;
 	slot->j.drop_reason = 0;
+	slot->j.srtt_us = 0;
 	slot->j.sig = p->sig;
 	__builtin_memcpy(&slot->j.first, &p->tuple, sizeof(p->tuple));
 	__builtin_memcpy(&slot->j.last, &p->tuple, sizeof(p->tuple));

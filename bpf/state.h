@@ -101,6 +101,7 @@ struct {
 
 /* Fixed at load time. */
 const volatile bool hs_kfree_has_reason = false; /* since 5.17 */
+const volatile bool hs_retransmit_has_err = false; /* since 6.15 */
 const volatile bool hs_has_tcp_probe = false;
 const volatile __u32 hs_host_netns = 0;
 const volatile __u32 hs_ring_bytes = 1 << 24;

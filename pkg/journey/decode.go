@@ -129,6 +129,7 @@ func decodeHead(raw []byte, j *Journey) error {
 	j.Ending = Ending(raw[offEnding])
 	j.Flags = Flags(raw[offFlags])
 	j.TCPFlags = raw[offTCPFlags]
+	j.SRTT = time.Duration(le.Uint32(raw[offSRTT:])) * time.Microsecond
 	var err error
 	if j.First, err = decodeTuple(raw[offFirst:], j.Family); err != nil {
 		return err

@@ -29,13 +29,13 @@ var recordV4 = []byte{
 	0xdc, 0x05, 0, 0, // __u32 bytes = 1500
 	5, 0, 1, 0, // __u32 drop_reason = 0x10005
 	3, 0, // __u16 segments
-	4,          // __u8 family
-	6,          // __u8 proto
-	2,          // __u8 ending = HS_E_DROPPED
-	0x0c,       // __u8 flags = HS_J_RECEIVED | HS_J_PRIORITY
-	0x18,       // __u8 tcp_flags = PSH ACK
-	3,          // __u8 stops
-	0, 0, 0, 0, // __u8 pad[4]
+	4,           // __u8 family
+	6,           // __u8 proto
+	2,           // __u8 ending = HS_E_DROPPED
+	0x0c,        // __u8 flags = HS_J_RECEIVED | HS_J_PRIORITY
+	0x18,        // __u8 tcp_flags = PSH ACK
+	3,           // __u8 stops
+	70, 1, 0, 0, // __u32 srtt_us = 326
 	// struct hs_stop
 	0, 0, 0, 0, // __u32 delta
 	2, 0, 0, 0, // __u32 ifindex
@@ -74,7 +74,7 @@ func wantV4() Journey {
 			Src: netip.MustParseAddrPort("198.51.100.7:12345"),
 			Dst: netip.MustParseAddrPort("172.18.0.2:80"),
 		},
-		Weight: 64, Bytes: 1500, Segments: 3,
+		Weight: 64, Bytes: 1500, Segments: 3, SRTT: 326 * time.Microsecond,
 		Family: 4, Proto: ProtoTCP, TCPFlags: 0x18,
 		Ending: EndingDropped, Flags: FlagReceived | FlagPriority,
 		Stops: []Stop{

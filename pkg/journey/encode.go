@@ -39,6 +39,7 @@ func appendHead(dst []byte, j *Journey, flags Flags, stops uint8) []byte {
 	b[offFlags] = uint8(flags)
 	b[offTCPFlags] = j.TCPFlags
 	b[offStops] = stops
+	le.PutUint32(b[offSRTT:], uint32(j.SRTT/time.Microsecond))
 	return append(dst, b[:]...)
 }
 

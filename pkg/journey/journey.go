@@ -123,6 +123,7 @@ type Journey struct {
 	TCPFlags     uint8
 	Ending       Ending
 	Flags        Flags
+	SRTT         time.Duration // smoothed round trip time of the receiving TCP socket, 0 when unknown
 	Stops        []Stop
 }
 

@@ -31,7 +31,7 @@ const (
 	offFlags        = 137
 	offTCPFlags     = 138
 	offStops        = 139
-	offPad          = 140
+	offSRTT         = 140
 )
 
 // Offsets in struct hs_stop, hs_tuple and hs_sig.
@@ -78,7 +78,7 @@ func Layout() map[string]Extent {
 		"hs_journey.flags":         {offFlags, 1},
 		"hs_journey.tcp_flags":     {offTCPFlags, 1},
 		"hs_journey.stops":         {offStops, 1},
-		"hs_journey.pad":           {offPad, sizeHead - offPad},
+		"hs_journey.srtt_us":       {offSRTT, 4},
 
 		"hs_stop":         {0, sizeStop},
 		"hs_stop.delta":   {offStopDelta, 4},

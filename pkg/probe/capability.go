@@ -34,6 +34,8 @@ var traceLost = map[string]struct {
 	"tcp_probe":              {"hop sock_lock", false},
 	"kfree_skb":              {"the ending dropped", true},
 	"consume_skb":            {"the endings left, segmented and rebuilt", true},
+	"tcp_retransmit_skb":     {"retransmissions", false},
+	"tcp_retransmit_synack":  {"retransmissions of SYN-ACKs", false},
 }
 
 func (k kernelFacts) capabilities() []Capability {

@@ -57,6 +57,9 @@ var noteCounters = []counterName{
 	{"unknown_stops", bpf.HopscopeHsCounterHS_C_UNKNOWN},
 	{"orphaned_segments", bpf.HopscopeHsCounterHS_C_ORPHANED},
 	{"unread_headers", bpf.HopscopeHsCounterHS_C_UNREAD},
+	{"drops", bpf.HopscopeHsCounterHS_C_DROPS},
+	{"drops_ungrouped", bpf.HopscopeHsCounterHS_C_DROPS_OTHER},
+	{"retransmits_ungrouped", bpf.HopscopeHsCounterHS_C_RETRANSMITS_OTHER},
 }
 
 var endingCounters = []counterName{
@@ -90,12 +93,13 @@ var runCounters = []counterName{
 	{"kfree_skb", runCounter(bpf.HopscopeHsProgHS_R_KFREE)},
 	{"consume_skb", runCounter(bpf.HopscopeHsProgHS_R_CONSUME)},
 	{"netfilter", runCounter(bpf.HopscopeHsProgHS_R_NF)},
+	{"tcp_retransmit", runCounter(bpf.HopscopeHsProgHS_R_RETRANSMIT)},
 }
 
 // Counts reads the accounting. The parts are read one after the other: while
 // packets flow, the sums hold up to those that moved meanwhile.
 func (p *Probe) Counts() (Counts, error) {
-	inFlight, err := p.sweep.walk()
+	inFlight, err := p.sweep.inFlight()
 	if err != nil {
 		return Counts{}, err
 	}

@@ -36,6 +36,7 @@ var tracepoints = []string{
 	"napi_gro_receive_entry", "napi_gro_receive_exit",
 	"napi_gro_frags_entry", "napi_gro_frags_exit",
 	"tcp_probe", "kfree_skb", "consume_skb",
+	"tcp_retransmit_skb", "tcp_retransmit_synack",
 }
 
 // standIns are the functions that older kernels are traced at in place of the

@@ -30,10 +30,12 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 	return setConstants(spec, map[string]any{
 		"hs_kfree_has_reason": k.kfreeHasReason(),
 		"hs_has_tcp_probe":    probed,
-		"hs_host_netns":       k.hostNetns,
-		"hs_ring_bytes":       uint32(cfg.RingBytes),
-		"hs_slow_ns":          uint64(cfg.Slow),
-		"hs_quiet":            quietConstant(k.symbols.quiet()),
+
+		"hs_retransmit_has_err": k.traces["tcp_retransmit_skb"] >= 3,
+		"hs_host_netns":         k.hostNetns,
+		"hs_ring_bytes":         uint32(cfg.RingBytes),
+		"hs_slow_ns":            uint64(cfg.Slow),
+		"hs_quiet":              quietConstant(k.symbols.quiet()),
 	})
 }
 

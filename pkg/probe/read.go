@@ -66,7 +66,7 @@ func (p *Probe) drain(rec *ringbuf.Record, limit time.Duration, fn func(raw []by
 		if err := p.sweep.sweep(fn); err != nil {
 			return err
 		}
-		n, err := p.sweep.walk()
+		n, err := p.sweep.inFlight()
 		if err != nil {
 			return err
 		}

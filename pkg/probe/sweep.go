@@ -35,7 +35,6 @@ const (
 // and ends those for which nothing will come any more.
 type sweeper struct {
 	slots *ebpf.Map
-	batch int
 
 	wanted *atomic.Pointer[wanted] // the kernel's filter, which also holds for what is inferred here
 
@@ -47,7 +46,7 @@ const counterMax = int(bpf.HopscopeHsCounterHS_C_MAX)
 
 func newSweeper(slots *ebpf.Map) sweeper {
 	return sweeper{
-		slots: slots, batch: 1024, wanted: new(atomic.Pointer[wanted]),
+		slots: slots, wanted: new(atomic.Pointer[wanted]),
 		mu: new(sync.Mutex), extra: new([counterMax]uint64),
 	}
 }
@@ -66,25 +65,15 @@ func (s sweeper) add(c bpf.HopscopeHsCounter) {
 
 // each calls fn for every slot.
 func (s sweeper) each(fn func(key uint64, slot *bpf.HopscopeHsSlot)) error {
-	keys := make([]uint64, s.batch)
-	slots := make([]bpf.HopscopeHsSlot, s.batch)
-	var cursor ebpf.MapBatchCursor
-	for {
-		n, err := s.slots.BatchLookup(&cursor, keys, slots, nil)
-		for i := range n {
-			fn(keys[i], &slots[i])
-		}
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("walk the slots: %w", err)
-		}
+	err := walk(s.slots, func(key *uint64, slot *bpf.HopscopeHsSlot) { fn(*key, slot) })
+	if err != nil {
+		return fmt.Errorf("walk the slots: %w", err)
 	}
+	return nil
 }
 
-// walk counts the journeys in flight.
-func (s sweeper) walk() (uint64, error) {
+// inFlight counts the journeys under way.
+func (s sweeper) inFlight() (uint64, error) {
 	var n uint64
 	err := s.each(func(_ uint64, slot *bpf.HopscopeHsSlot) {
 		if slot.State == slotLive || slot.State == slotPending {

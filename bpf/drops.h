@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every dropped packet is counted, tracked or not: by reason, place and owner.
+ * The owner is known by the packet's journey, else by its socket, else by the
+ * device that it was at; who else is left to user space, which has the
+ * addresses.
+ */
+#ifndef HOPSCOPE_DROPS_H
+#define HOPSCOPE_DROPS_H
+
+#include "slot.h"
+
+#define SKB_DROP_REASON_NOT_SPECIFIED 2
+
+struct hs_drop {
+	__u64 count; /* skbs */
+	__u64 last_ns;
+	__s32 stack; /* id in hs_drop_stacks, negative when there is none */
+	__u32 bytes; /* of the first packet */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct hs_drop_key);
+	__type(value, struct hs_drop);
+} hs_drops SEC(".maps");
+
+#define STACK_DEPTH 24
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
+	__uint(max_entries, 1024);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, STACK_DEPTH * sizeof(__u64));
+} hs_drop_stacks SEC(".maps");
+
+inline_ bool quiet(__u64 location)
+{
+	int i;
+
+	for (i = 0; i < HS_QUIET; i++)
+		if (location >= hs_quiet[i].start && location < hs_quiet[i].end)
+			return true;
+	return false;
+}
+
+inline_ void owner_by_journey(struct hs_drop_key *key, struct hs_slot *slot)
+{
+	struct hs_stop *l = last_stop(slot);
+
+	key->by = HS_BY_JOURNEY;
+	key->cgroup = slot->j.cgroup_dst ? slot->j.cgroup_dst : slot->j.cgroup_src;
+	key->born_netns = slot->stops[0].netns;
+	if (l) {
+		key->point = l->point;
+		key->ifindex = l->ifindex;
+		key->netns = l->netns;
+	}
+}
+
+/* skb->dev is no pointer while a socket holds the packet (it shares its place
+ * with dev_scratch): reading through it then gives 0, never a fault. */
+inline_ void owner_by_place(struct hs_drop_key *key, struct sk_buff *skb)
+{
+	struct sock *sk = skb->sk;
+	struct net_device *dev = skb->dev;
+
+	if (sk) {
+		key->by = HS_BY_SOCKET;
+		key->cgroup = cgroup_id(sk);
+		key->netns = sk->__sk_common.skc_net.net->ns.inum;
+	}
+	if (dev) {
+		__u32 netns = dev->nd_net.net->ns.inum;
+
+		if (!netns)
+			return;
+		key->ifindex = dev->ifindex;
+		key->netns = netns;
+		if (!sk)
+			key->by = HS_BY_DEVICE;
+	}
+}
+
+/* The ports of clients differ from connection to connection: the lower of the
+ * two stands for the service. */
+inline_ __u16 service_port(const struct hs_packet *p)
+{
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return 0;
+	return p->tuple.sport < p->tuple.dport ? p->tuple.sport : p->tuple.dport;
+}
+
+inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __u32 reason,
+			__u64 location)
+{
+	struct hs_drop_key key = { .location = location, .reason = reason };
+	struct hs_drop *seen, new = { .count = 1, .stack = -1 };
+	struct hs_packet p;
+
+	if (!read_packet(skb, HEADER_NETWORK, &p) && !read_packet(skb, HEADER_DATA, &p))
+		return; /* no IP packet: ARP, a netlink message, a Unix socket's */
+	count(HS_C_DROPS);
+	key.proto = p.proto;
+	key.family = p.family;
+	key.port = service_port(&p);
+	key.tcp_flags = p.tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN);
+	__builtin_memcpy(key.saddr, p.tuple.saddr, sizeof(key.saddr));
+	__builtin_memcpy(key.daddr, p.tuple.daddr, sizeof(key.daddr));
+	if (slot)
+		owner_by_journey(&key, slot);
+	else
+		owner_by_place(&key, skb);
+	seen = bpf_map_lookup_elem(&hs_drops, &key);
+	if (!seen) {
+		new.last_ns = bpf_ktime_get_ns();
+		new.bytes = p.bytes;
+		new.stack = bpf_get_stackid(ctx, &hs_drop_stacks, 0);
+		if (!bpf_map_update_elem(&hs_drops, &key, &new, BPF_NOEXIST))
+			return;
+		seen = bpf_map_lookup_elem(&hs_drops, &key); /* another CPU was first */
+	}
+	if (seen) {
+		__sync_fetch_and_add(&seen->count, 1);
+		seen->last_ns = bpf_ktime_get_ns();
+	} else {
+		count(HS_C_DROPS_OTHER);
+	}
+}
+
+#endif
