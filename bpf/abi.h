@@ -29,9 +29,9 @@ enum hs_point {
 
 /* What is known of a stop's device; HS_S_COARSE speaks of its time. */
 enum hs_stop_flag {
-	HS_S_BRIDGE = 1,    /* a bridge's own device */
-	HS_S_PORT = 2,	    /* a port of a bridge */
-	HS_S_PHYS = 4,	    /* no rtnl_link_ops and no loopback: a NIC */
+	HS_S_BRIDGE = 1, /* a bridge's own device */
+	HS_S_PORT = 2,	 /* a port of a bridge */
+	HS_S_PHYS = 4,	 /* no rtnl_link_ops and no loopback: a NIC */
 	HS_S_VETH = 8,
 	HS_S_ENCAP = 16,    /* skb->encapsulation: inside a tunnel header */
 	HS_S_COARSE = 32,   /* delta counts 1024 ns instead of 1 ns */
@@ -41,13 +41,13 @@ enum hs_stop_flag {
 
 enum hs_ending {
 	HS_E_NONE = 0,
-	HS_E_DELIVERED = 1,  /* reached a socket */
-	HS_E_DROPPED = 2,    /* kfree_skb, with reason and location */
-	HS_E_LEFT = 3,	     /* a NIC (or tun) completed its transmission */
-	HS_E_SEGMENTED = 4,  /* split by software GSO or fragmented; children go on */
-	HS_E_GRO_MERGED = 5, /* became part of another skb */
-	HS_E_REBUILT = 6,    /* copied into a new skb (XDP); the copy goes on */
-	HS_E_CONSUMED = 7,   /* used up by the kernel itself, such as an ICMP echo */
+	HS_E_DELIVERED = 1,   /* reached a socket */
+	HS_E_DROPPED = 2,     /* kfree_skb, with reason and location */
+	HS_E_LEFT = 3,	      /* a NIC (or tun) completed its transmission */
+	HS_E_SEGMENTED = 4,   /* split by software GSO or fragmented; children go on */
+	HS_E_GRO_MERGED = 5,  /* became part of another skb */
+	HS_E_REBUILT = 6,     /* copied into a new skb (XDP); the copy goes on */
+	HS_E_CONSUMED = 7,    /* used up by the kernel itself, such as an ICMP echo */
 	HS_E_REASSEMBLED = 8, /* a fragment that became part of its datagram, which goes on */
 	HS_E_MAX,
 };
@@ -75,14 +75,14 @@ enum hs_counter {
 	HS_C_MISMATCHED = 14, /* another packet was seen at the address */
 	HS_C_TIMED_OUT = 15,  /* counted by user space, which walks the slots */
 	HS_C_RING_FULL = 16,
-	HS_C_MAP_FULL = 17,  /* no slot for a new journey */
-	HS_C_TRUNCATED = 18, /* not a loss: more stops than fit */
-	HS_C_BACKWARD = 19,  /* not a loss: the clock ran backwards */
-	HS_C_UNSAMPLED = 20, /* births that the sample rate left out */
-	HS_C_UNKNOWN = 21,   /* stops of packets without a slot */
-	HS_C_ORPHANED = 22,  /* TCP segments after a split whose parent was not found */
-	HS_C_UNREAD = 23,    /* received, gone before their headers were in reach */
-	HS_C_DROPS = 24,     /* dropped IP packets, tracked or not */
+	HS_C_MAP_FULL = 17,	     /* no slot for a new journey */
+	HS_C_TRUNCATED = 18,	     /* not a loss: more stops than fit */
+	HS_C_BACKWARD = 19,	     /* not a loss: the clock ran backwards */
+	HS_C_UNSAMPLED = 20,	     /* births that the sample rate left out */
+	HS_C_UNKNOWN = 21,	     /* stops of packets without a slot */
+	HS_C_ORPHANED = 22,	     /* TCP segments after a split whose parent was not found */
+	HS_C_UNREAD = 23,	     /* received, gone before their headers were in reach */
+	HS_C_DROPS = 24,	     /* dropped IP packets, tracked or not */
 	HS_C_DROPS_OTHER = 25,	     /* of those, beyond the table of groups */
 	HS_C_RETRANSMITS_OTHER = 26, /* retransmissions beyond the table of flows */
 	HS_C_RUNS = 27,		     /* + enum hs_prog: heartbeat of each program */
@@ -173,11 +173,11 @@ struct hs_drop_key {
 	__u32 netns; /* where it was last */
 	__u32 ifindex;
 	__u32 born_netns; /* of a tracked packet */
-	__u16 port; /* the lower one */
+	__u16 port;	  /* the lower one */
 	__u8 proto;
 	__u8 family;
-	__u8 by;    /* enum hs_drop_by */
-	__u8 point; /* the last one of a tracked packet */
+	__u8 by;	/* enum hs_drop_by */
+	__u8 point;	/* the last one of a tracked packet */
 	__u8 tcp_flags; /* SYN, RST, FIN */
 	__u8 pad;
 };
@@ -188,7 +188,7 @@ struct hs_flow_key {
 	__u8 local[16];
 	__u8 remote[16];
 	__u32 netns;
-	__u16 port; /* the lower one */
+	__u16 port;  /* the lower one */
 	__u8 server; /* the lower port is the local one */
 	__u8 pad;
 };

@@ -86,8 +86,10 @@ inline_ void flow_of(struct hs_flow_key *key, const void *common)
 		__builtin_memcpy(key->local + 12, &l, 4);
 		__builtin_memcpy(key->remote + 12, &r, 4);
 	} else {
-		bpf_probe_read_kernel(key->local, 16, __builtin_preserve_access_index(&c->skc_v6_rcv_saddr));
-		bpf_probe_read_kernel(key->remote, 16, __builtin_preserve_access_index(&c->skc_v6_daddr));
+		bpf_probe_read_kernel(key->local, 16,
+				      __builtin_preserve_access_index(&c->skc_v6_rcv_saddr));
+		bpf_probe_read_kernel(key->remote, 16,
+				      __builtin_preserve_access_index(&c->skc_v6_daddr));
 	}
 }
 

@@ -411,7 +411,10 @@ inline_ void birth_read(struct sk_buff *skb, struct hs_slot *unread, const struc
 {
 	struct hs_stop born = unread->stops[0];
 	struct hs_at first = {
-		.ifindex = born.ifindex, .netns = born.netns, .point = born.point, .flags = born.flags,
+		.ifindex = born.ifindex,
+		.netns = born.netns,
+		.point = born.point,
+		.flags = born.flags,
 	};
 	__u64 born_ns = unread->last_ns;
 	struct hs_slot *slot;

@@ -100,7 +100,7 @@ struct {
 } hs_filter_addrs SEC(".maps");
 
 /* Fixed at load time. */
-const volatile bool hs_kfree_has_reason = false; /* since 5.17 */
+const volatile bool hs_kfree_has_reason = false;   /* since 5.17 */
 const volatile bool hs_retransmit_has_err = false; /* since 6.15 */
 const volatile bool hs_has_tcp_probe = false;
 const volatile __u32 hs_host_netns = 0;
@@ -123,7 +123,7 @@ __u32 hs_filtering = 0;
 __u32 hs_nf_out[2] = {}; /* IPv4, IPv6: the host's packets are born at OUTPUT */
 
 /* Set by the programs. */
-__u64 hs_last_split = 0; /* time of the latest split or copy */
+__u64 hs_last_split = 0;       /* time of the latest split or copy */
 __u8 hs_gro_devices[256] = {}; /* by ifindex modulo 256: reception seen before the stack */
 
 static const struct hs_slot hs_empty_slot = {};
