@@ -25,7 +25,8 @@ const (
 	sectionBytes    = 21
 	sectionSig      = 22 // to 26, a column for each sigWord
 	sectionSteps    = 27
-	firstUnassigned = 28
+	sectionSRTT     = 28
+	firstUnassigned = 29
 )
 
 // sigWord is a part of a signature that counts on its own from packet to
@@ -63,6 +64,12 @@ func (w sigWord) add(from journey.Sig, delta uint64, to *journey.Sig) {
 	}
 }
 
+// flowState is what the next packet of a flow is told from.
+type flowState struct {
+	sig  journey.Sig
+	srtt int64 // µs
+}
+
 // payloadWord is the TCP payload's length in a signature (0 for other
 // protocols): with it, the packet's size is mostly a constant.
 func payloadWord(s journey.Sig) uint32 { return uint32(s.B >> 16 & 0xffff) }
@@ -74,10 +81,10 @@ type batch struct {
 	base, prev uint64 // start of the first journey and of the one before
 
 	flows, fates, shapes, cpus dictionary
-	last                       []journey.Sig // of each flow
+	last                       []flowState // of each flow
 
-	start, flow, fate, shape, cpu, bytes []uint64
-	sig                                  [len(sigWords)][]uint64
+	start, flow, fate, shape, cpu, bytes, srtt []uint64
+	sig                                        [len(sigWords)][]uint64
 
 	steps   []uint64 // ns between the stops of all journeys, one after the other
 	lengths []int    // steps of each shape's journeys
@@ -126,13 +133,15 @@ func (b *batch) addFlow(j *journey.Journey) {
 	b.key = appendFlow(b.key[:0], j)
 	n, isNew := b.flows.number(b.key)
 	if isNew {
-		b.last = append(b.last, journey.Sig{})
+		b.last = append(b.last, flowState{})
 	}
 	b.flow = append(b.flow, uint64(n))
 	for i, w := range sigWords {
-		b.sig[i] = append(b.sig[i], w.delta(b.last[n], j.Sig))
+		b.sig[i] = append(b.sig[i], w.delta(b.last[n].sig, j.Sig))
 	}
-	b.last[n] = j.Sig
+	srtt := j.SRTT.Microseconds()
+	b.srtt = append(b.srtt, zigzag(srtt-b.last[n].srtt))
+	b.last[n] = flowState{j.Sig, srtt}
 }
 
 func (b *batch) addStops(stops []journey.Stop) {
@@ -162,6 +171,7 @@ func (b *batch) appendTo(dst []byte) []byte {
 	for i := range b.sig {
 		dst = b.appendColumn(dst, sectionSig+uint64(i), b.sig[i])
 	}
+	dst = b.appendColumn(dst, sectionSRTT, b.srtt)
 	return b.appendColumn(dst, sectionSteps, b.sortSteps())
 }
 
@@ -199,7 +209,7 @@ func (b *batch) reset() {
 	for _, d := range [...]*dictionary{&b.flows, &b.fates, &b.shapes, &b.cpus} {
 		d.reset()
 	}
-	for _, c := range [...]*[]uint64{&b.start, &b.flow, &b.fate, &b.shape, &b.cpu, &b.bytes, &b.steps} {
+	for _, c := range [...]*[]uint64{&b.start, &b.flow, &b.fate, &b.shape, &b.cpu, &b.bytes, &b.srtt, &b.steps} {
 		*c = (*c)[:0]
 	}
 	for i := range b.sig {

@@ -36,6 +36,11 @@ func writeAll(tb testing.TB, path string, list []journey.Journey) int64 {
 	if err := w.Close(End{Ended: "duration"}); err != nil {
 		tb.Fatal(err)
 	}
+	return sizeOf(tb, path)
+}
+
+func sizeOf(tb testing.TB, path string) int64 {
+	tb.Helper()
 	info, err := os.Stat(path)
 	if err != nil {
 		tb.Fatal(err)

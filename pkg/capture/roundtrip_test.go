@@ -93,7 +93,7 @@ func odd(r *rand.Rand) *journey.Journey {
 		Start: r.Uint64(), CgroupSrc: r.Uint64(), CgroupDst: r.Uint64() >> r.IntN(64), DropLocation: r.Uint64(), DropReason: r.Uint32(),
 		Sig: journey.Sig{A: r.Uint64(), B: r.Uint64()}, First: journey.Tuple{Src: ip(), Dst: ip()}, Last: journey.Tuple{Src: ip(), Dst: ip()},
 		Weight: 1 + r.Uint32()>>1, Bytes: r.Uint32(), Segments: 1 + uint16(r.Uint32()>>17), Family: family, Proto: uint8(r.Uint32()),
-		TCPFlags: uint8(r.Uint32()), Ending: journey.Ending(1 + r.IntN(7)), Flags: journey.Flags(r.Uint32()),
+		TCPFlags: uint8(r.Uint32()), Ending: journey.Ending(1 + r.IntN(7)), Flags: journey.Flags(r.Uint32()), SRTT: time.Duration(r.Uint32()) * time.Microsecond,
 	}
 	var at time.Duration
 	for range n {
@@ -224,6 +224,34 @@ func TestEverythingComesBack(t *testing.T) {
 		got.journeys, want.journeys = nil, nil
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
+}
+
+// TestEveryField: a field that is added to journeys or stops has to be stored.
+func TestEveryField(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for range 1000 {
+		j := odd(r)
+		if len(j.Stops) < 2 || hasZero(reflect.ValueOf(*j)) || hasZero(reflect.ValueOf(j.Stops[1])) {
+			continue // seldom, while odd knows all fields
+		}
+		w, path := create(t, Options{})
+		ok(t, w.Journey(j, nil))
+		ok(t, w.Close(End{}))
+		if got, _, _ := read(t, path); !reflect.DeepEqual(got.journeys[0], *j) {
+			t.Errorf("\n got %+v\nwant %+v", got.journeys[0], *j)
+		}
+		return
+	}
+	t.Error("the tests' journeys leave a field empty")
+}
+
+func hasZero(v reflect.Value) bool {
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 func TestJourneysAreNormalised(t *testing.T) {

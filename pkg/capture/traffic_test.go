@@ -24,6 +24,7 @@ type conn struct {
 	seq, ack       uint32 // next of the client, next of the server
 	id, idBack     uint16
 	answers        bool // the server's turn
+	srtt           time.Duration
 }
 
 // Namespaces of the made traffic.
@@ -100,6 +101,8 @@ func (t *traffic) next() *journey.Journey {
 		stops = bridged(apiNS, webNS, 21, 11, 22, 12)
 	}
 	j.Last = j.First
+	c.srtt += (60*time.Microsecond + time.Duration(t.r.IntN(60_000)) - c.srtt) / 8
+	j.SRTT = c.srtt.Truncate(time.Microsecond)
 	t.addStops(stops)
 	return j
 }

@@ -20,12 +20,12 @@ type journeys struct {
 	fates  []fate
 	shapes []shape
 	cpus   [][]uint16
-	last   []journey.Sig // of each flow
+	last   []flowState // of each flow
 
-	start, flow, fate, shape, cpu, bytes planes
-	sig                                  [len(sigWords)]planes
-	steps                                planes
-	at                                   uint64 // start of the journey before
+	start, flow, fate, shape, cpu, bytes, srtt planes
+	sig                                        [len(sigWords)]planes
+	steps                                      planes
+	at                                         uint64 // start of the journey before
 
 	sections [firstUnassigned][]byte
 	stops    []journey.Stop // memory of shapes
@@ -78,7 +78,7 @@ func (d *journeys) loadDictionaries(n int) error {
 	}{
 		{sectionFlows, func(c *cursor) {
 			d.flows = append(d.flows, parseFlow(c))
-			d.last = append(d.last, journey.Sig{})
+			d.last = append(d.last, flowState{})
 		}},
 		{sectionFates, func(c *cursor) { d.fates = append(d.fates, parseFate(c)) }},
 		{sectionShapes, func(c *cursor) {
@@ -113,7 +113,7 @@ func (d *journeys) loadColumns(n int) error {
 	}{
 		{&d.start, sectionStart}, {&d.flow, sectionFlow}, {&d.fate, sectionFate}, {&d.shape, sectionShape},
 		{&d.cpu, sectionCPU}, {&d.bytes, sectionBytes}, {&d.sig[0], sectionSig}, {&d.sig[1], sectionSig + 1},
-		{&d.sig[2], sectionSig + 2}, {&d.sig[3], sectionSig + 3}, {&d.sig[4], sectionSig + 4},
+		{&d.sig[2], sectionSig + 2}, {&d.sig[3], sectionSig + 3}, {&d.sig[4], sectionSig + 4}, {&d.srtt, sectionSRTT},
 	} {
 		var err error
 		if *col.p, err = parsePlanes(d.sections[col.section], n); err != nil {
@@ -173,9 +173,10 @@ func (d *journeys) fill(i int, j *journey.Journey) bool {
 	flow := d.flow.at(i)
 	var sig journey.Sig
 	for w := range sigWords {
-		sigWords[w].add(d.last[flow], d.sig[w].at(i), &sig)
+		sigWords[w].add(d.last[flow].sig, d.sig[w].at(i), &sig)
 	}
-	d.last[flow] = sig
+	srtt := d.last[flow].srtt + unzigzag(d.srtt.at(i))
+	d.last[flow] = flowState{sig, srtt}
 	f, way, end := &d.flows[flow], &d.shapes[d.shape.at(i)], &d.fates[d.fate.at(i)]
 	stops := d.fillStops(j.Stops[:0], way, d.cpus[d.cpu.at(i)])
 	*j = journey.Journey{
@@ -184,7 +185,8 @@ func (d *journeys) fill(i int, j *journey.Journey) bool {
 		First: f.first, Last: f.last, Weight: end.weight,
 		Bytes: uint32(d.bytes.at(i)) + payloadWord(sig), Segments: end.segments,
 		Family: f.family, Proto: f.proto, TCPFlags: end.tcpFlags,
-		Ending: end.ending, Flags: end.flags, Stops: stops,
+		Ending: end.ending, Flags: end.flags,
+		SRTT: time.Duration(uint32(srtt)) * time.Microsecond, Stops: stops,
 	}
 	return way.known && end.known()
 }
