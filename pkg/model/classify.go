@@ -9,6 +9,7 @@ import (
 // traffic is freed that way too.
 type Class uint8
 
+// The classes.
 const (
 	ClassLoss      Class = iota // the receiver misses it
 	ClassUnread                 // arrived, and its socket was closed before it was read
