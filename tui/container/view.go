@@ -1,0 +1,191 @@
+package container
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/tui/digest"
+	"github.com/hopscope/hopscope/tui/look"
+)
+
+// maxEvents is how many drops and slow packets are listed below the waterfall.
+const maxEvents = 6
+
+// View paints the end, its conversations, the waterfall and what went wrong.
+func (s *Screen) View(l *look.Look, width, height int) []string {
+	s.hopsAt = height
+	r := s.row()
+	if r == nil {
+		return []string{l.Paint(look.Plain, "  "+s.missing())}
+	}
+	lines := []string{l.Line(false, look.Cell{Text: " " + title(r), Width: width, Role: look.Title})}
+	if len(s.talks) == 0 {
+		return append(lines, l.Paint(look.Plain, "  "+s.silent()))
+	}
+	lines = append(lines, s.talkHeading(l, width))
+	room := min(len(s.talks), max(2, height/4))
+	if s.inHops {
+		room = 1
+	}
+	s.firstAt = len(lines)
+	from, to := s.list.InSight(len(s.talks), room)
+	s.from = from
+	for i := from; i < to; i++ {
+		lines = append(lines, s.talkLine(l, width, i, r))
+	}
+	lines = append(lines, l.Line(false, look.Cell{Text: s.between(to - from), Width: width, Role: look.Dim}))
+	events := s.events(l, width)
+	free := height - len(lines)
+	fallen := min(len(s.lines)+1, free)
+	s.hopsAt = len(lines) + 1
+	lines = append(lines, s.waterfall(l, width, fallen)...)
+	if rest := free - fallen; rest > 1 && len(events) > 0 {
+		lines = append(lines, events[:min(rest, len(events))]...)
+	}
+	return lines
+}
+
+func (s *Screen) missing() string {
+	if s.end != "" {
+		return "nothing is known of it in this window; esc goes back"
+	}
+	return "no packet in this window yet"
+}
+
+func (s *Screen) silent() string {
+	if s.filter != "" {
+		return fmt.Sprintf("no conversation with %q; esc shows all", s.filter)
+	}
+	return "no packet to or from it in this window"
+}
+
+func title(r *digest.Row) string {
+	parts := []string{r.Name}
+	if r.State != "" {
+		parts = append(parts, r.State)
+	}
+	for _, p := range [][2]string{{"image", r.Image}, {"service", r.Service}, {"project", r.Project}, {"network", r.Networks}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// between is the line between the list and the waterfall: how much of the list
+// is out of sight, and more about the chosen conversation.
+func (s *Screen) between(inSight int) string {
+	var parts []string
+	if more := len(s.talks) - inSight; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	if a := about(s.talk()); a != "" {
+		parts = append(parts, a)
+	}
+	return "  " + strings.Join(parts, " · ")
+}
+
+const serviceWidth = 12
+
+func (s *Screen) talkHeading(l *look.Look, width int) string {
+	order := "worst p99 first"
+	if s.byPackets {
+		order = "most packets first"
+	}
+	return s.talkCells(l, false, width, look.Title, "  conversations, "+order, "port", "pkts/s", "p50", "p99 req", "p99 resp", "max")
+}
+
+func (s *Screen) talkLine(l *look.Look, width, i int, r *digest.Row) string {
+	t := &s.d.Talks[s.talks[i]]
+	selected := i == s.list.At()
+	mark := "  "
+	if selected {
+		mark = "> "
+	}
+	p := t.Worst
+	return s.talkCells(l, selected && !s.inHops, width, look.Plain, mark+peer(t, r), digest.Service(p.Proto, p.Port),
+		human.Rate(t.Packets(), s.d.Window), duration(p.Total.P50Ns), requestP99(t), responseP99(t), duration(p.Total.MaxNs))
+}
+
+// talkCells lays out a line of the list. Of the columns those that fit are
+// shown.
+func (s *Screen) talkCells(l *look.Look, selected bool, width int, role look.Role, name, service string, numbers ...string) string {
+	from := []int{70, 90, 40, 56, 100}
+	free := width
+	var right []look.Cell
+	for i, n := range numbers {
+		if width >= from[i] {
+			right = append(right, look.Cell{Text: n, Width: numberWidth + 1, Right: true, Role: role})
+			free -= numberWidth + 1
+		}
+	}
+	cells := []look.Cell{{Text: name, Width: max(1, free), Role: role}}
+	if free > 30 {
+		cells = []look.Cell{{Text: name, Width: free - serviceWidth - 1, Role: role}, {Text: " "}, {Text: service, Width: serviceWidth, Role: role}}
+	}
+	return l.Line(selected, append(cells, right...)...)
+}
+
+// peer is the other end, with an arrow from the client to the server.
+func peer(t *digest.Talk, r *digest.Row) string {
+	client, server := history.EndKey(t.Client.Endpoint()), history.EndKey(t.Server.Endpoint())
+	switch {
+	case client == r.Key && server != r.Key && r.Key != history.External:
+		return "→ " + t.Server.Name
+	case server == r.Key && client != r.Key && r.Key != history.External:
+		return "← " + t.Client.Name
+	}
+	return t.Client.Name + " → " + t.Server.Name
+}
+
+func requestP99(t *digest.Talk) string {
+	if t.Request == nil {
+		return "-"
+	}
+	return duration(t.Request.Total.P99Ns)
+}
+
+func responseP99(t *digest.Talk) string {
+	if t.Response == nil {
+		return "-"
+	}
+	return duration(t.Response.Total.P99Ns)
+}
+
+// events are the drops of the conversation and its slowest packets.
+func (s *Screen) events(l *look.Look, width int) []string {
+	t := s.talk()
+	snap := &s.d.Frame.Snapshot
+	var out []string
+	for i := range snap.Drops {
+		if d := &snap.Drops[i]; len(out) < maxEvents && t.Has(&d.From, &d.To, d.Proto, d.Port) {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
+				"  dropped %s: %s in %s @ %s (%s)", human.Count(d.Count), d.Reason, d.Hop, d.Where, d.Location)}))
+		}
+	}
+	for i := range snap.Slowest {
+		x := &snap.Slowest[i]
+		if len(out) >= maxEvents || !t.Has(&x.From, &x.To, x.Proto, x.Port) {
+			continue
+		}
+		hop, where, ns := "", "", int64(-1)
+		for _, h := range x.Hops {
+			if h.Ns > ns {
+				hop, where, ns = h.Hop, h.Where, h.Ns
+			}
+		}
+		out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Plain, Text: fmt.Sprintf(
+			"  slow %s at %s: %s of it in %s @ %s", human.Duration(x.TotalNs),
+			x.At.In(s.location()).Format("15:04:05.000"), human.Duration(ns), hop, where)}))
+	}
+	if len(out) > 0 {
+		out = append([]string{""}, out...)
+	}
+	return out
+}
+
+// location is the one of the frame's own time.
+func (s *Screen) location() *time.Location { return s.d.Frame.At.Location() }

@@ -1,0 +1,194 @@
+// Package digest prepares a frame for the screens: a row for each container
+// and other end, both directions of a conversation side by side, sums that
+// screens would otherwise make again for each key press. A digest is immutable.
+package digest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model"
+)
+
+// Unknown stands for a duration that was not measured.
+const Unknown = -1
+
+// enough is how many measured packets a path needs for its p99 to be taken as
+// an end's, as long as the end has such a path: of two packets, one is
+// always slow.
+const enough = 20
+
+// Digest is a frame with what follows from it.
+type Digest struct {
+	Frame  history.Frame
+	Window time.Duration // of the rates: what the frame really covers
+	Rows   []Row         // an end each, in no order that matters
+	Talks  []Talk        // in the order of the snapshot's paths: most time first
+	Lost   uint64        // packets that were tracked and then lost sight of
+	Causes []Cause       // of Lost, largest first, none of them 0
+	byKey  map[string]int
+}
+
+// Cause is one reason why packets were lost sight of.
+type Cause struct {
+	Name  string
+	Count uint64
+}
+
+// Row is one end: a container, the host, docker-proxy, or all that is outside.
+type Row struct {
+	Key, Name                string
+	Kind                     string // as in model.End
+	Service, Project, Image  string // "" when unknown
+	Networks, Drivers, State string
+	Dead                     bool
+
+	P50, P99 int64       // ns, of its worst path; Unknown without one
+	Path     *model.Path // the worst
+	Hop      *model.Hop  // what makes the tail of it slow
+	Share    float64     // of that tail
+
+	TX, RX  model.PacketCount
+	Drops   uint64
+	Talks   []int   // indices into the digest's
+	Trend   []int64 // worst p99 by second, ns; Unknown where no packet was seen
+	search  string
+	counted bool   // TX and RX are the snapshot's
+	samples uint64 // of the worst path
+}
+
+// Of makes the digest of a frame.
+func Of(f history.Frame) *Digest {
+	s := &f.Snapshot
+	d := &Digest{Frame: f, Window: time.Duration(s.DurationNs), byKey: make(map[string]int, len(s.Containers)+4)}
+	for i := range s.Containers {
+		d.container(&s.Containers[i])
+	}
+	d.talks(s.Paths)
+	for i := range s.Drops {
+		d.drop(&s.Drops[i])
+	}
+	for i := range d.Rows {
+		r := &d.Rows[i]
+		r.Trend = f.Trends[r.Key]
+		r.search = strings.ToLower(strings.Join([]string{r.Name, r.Service, r.Project, r.Image, r.Networks, r.Kind}, "\n"))
+	}
+	for name, n := range s.Accounting.Lost {
+		d.Lost += n
+		if n > 0 {
+			d.Causes = append(d.Causes, Cause{name, n})
+		}
+	}
+	slices.SortFunc(d.Causes, func(x, y Cause) int {
+		if x.Count != y.Count {
+			return compareDown(x.Count, y.Count)
+		}
+		return strings.Compare(x.Name, y.Name)
+	})
+	return d
+}
+
+// Row finds the row of an end.
+func (d *Digest) Row(key string) *Row {
+	if d == nil {
+		return nil
+	}
+	if i, ok := d.byKey[key]; ok {
+		return &d.Rows[i]
+	}
+	return nil
+}
+
+// Matches reports whether a row has the text, in lower case, in its name,
+// network, service, project, image or kind.
+func (r *Row) Matches(text string) bool { return strings.Contains(r.search, text) }
+
+func (d *Digest) add(r Row) *Row {
+	r.P50, r.P99 = Unknown, Unknown
+	d.byKey[r.Key] = len(d.Rows)
+	d.Rows = append(d.Rows, r)
+	return &d.Rows[len(d.Rows)-1]
+}
+
+func (d *Digest) container(c *model.Container) {
+	r := Row{
+		Key: c.ID, Name: c.Name, Kind: "container", Image: c.Image, State: c.State,
+		Service: value(c.Service), Project: value(c.Project), TX: c.TX, RX: c.RX,
+		Dead: c.State != "" && c.State != "running", counted: true,
+	}
+	var networks, drivers []string
+	for _, n := range c.Networks {
+		networks = append(networks, n.Name)
+		if !slices.Contains(drivers, n.Driver) {
+			drivers = append(drivers, n.Driver)
+		}
+	}
+	r.Networks, r.Drivers = strings.Join(networks, ","), strings.Join(drivers, ",")
+	d.add(r)
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// endKey is the key of the row to which an end belongs.
+func endKey(e *model.End) string { return history.EndKey(e.Endpoint()) }
+
+// end finds the row of an end of a path, or makes it.
+func (d *Digest) end(e *model.End) int {
+	k := endKey(e)
+	if i, ok := d.byKey[k]; ok {
+		return i
+	}
+	name := e.Name
+	if k == history.External || k == history.Unattributed {
+		name = k
+	}
+	d.add(Row{Key: k, Name: name, Kind: e.Kind})
+	return len(d.Rows) - 1
+}
+
+// worse makes a path the row's worst if it is.
+func (r *Row) worse(p *model.Path) {
+	if p.Total.P99Ns == nil {
+		return
+	}
+	switch known, better := r.samples >= enough, p.Total.Samples >= enough; {
+	case r.Path == nil, better && !known:
+	case known && !better, *p.Total.P99Ns <= r.P99:
+		return
+	}
+	r.Path, r.P99, r.P50, r.samples = p, *p.Total.P99Ns, *p.Total.P50Ns, p.Total.Samples
+	r.Hop, r.Share = Slowest(p)
+}
+
+// Slowest is the hop in which a path's slowest packets spend most of their
+// time, with its share; nil for a path without hops.
+func Slowest(p *model.Path) (*model.Hop, float64) {
+	var worst *model.Hop
+	share := -1.0
+	for i := range p.Hops {
+		h := &p.Hops[i]
+		if h.TailShare > share || (h.TailShare == share && h.Share > worst.Share) {
+			worst, share = h, h.TailShare
+		}
+	}
+	return worst, max(share, 0)
+}
+
+// drop counts for the container in which packets died, else for who sent them.
+func (d *Digest) drop(x *model.Drop) {
+	e := &x.From
+	switch {
+	case x.Container != nil && *x.Container == x.To.Name:
+		e = &x.To
+	case x.Container == nil && x.From.Kind == "external" && x.To.Kind != "external":
+		e = &x.To
+	}
+	d.Rows[d.end(e)].Drops += x.Count
+}

@@ -1,0 +1,152 @@
+package drops
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/tui/look"
+)
+
+const countWidth, rateWidth = 9, 10
+
+// View paints the list, and below it what is known of the drop under the
+// cursor.
+func (s *Screen) View(l *look.Look, width, height int) []string {
+	s.firstAt = height
+	if len(s.rows) == 0 {
+		return []string{l.Paint(look.Good, "  "+s.nothing())}
+	}
+	var lines []string
+	if width >= 40 {
+		lines = append(lines, l.Line(false, look.Cell{Text: " " + s.about(), Width: width, Role: look.Dim}))
+	}
+	lines = append(lines, s.cells(l, width, false, look.Title, "", "packets", "per s", "reason", "where", s.lastTitle()))
+	var below []string
+	if s.detail {
+		below = s.explain(l, width)
+	}
+	s.firstAt = len(lines)
+	from, to := s.list.InSight(len(s.rows), max(1, height-len(lines)-len(below)))
+	s.from = from
+	for i := from; i < to; i++ {
+		r := &s.rows[i]
+		mark := ""
+		if i == s.list.At() {
+			mark = ">"
+		}
+		lines = append(lines, s.cells(l, width, i == s.list.At(), look.Plain, mark,
+			human.Count(r.count), human.Rate(r.count, s.d.Window), s.reason(r), s.where(r), s.last(r)))
+	}
+	return append(lines, below...)
+}
+
+func (s *Screen) nothing() string {
+	if s.filter != "" {
+		return fmt.Sprintf("no drop with %q; esc shows all", s.filter)
+	}
+	return "no packet was dropped in this window"
+}
+
+func (s *Screen) about() string {
+	var n uint64
+	for i := range s.rows {
+		n += s.rows[i].count
+	}
+	return fmt.Sprintf("%s packets dropped, %s", human.Count(n), s.group)
+}
+
+func (s *Screen) lastTitle() string {
+	if s.group == byContainer {
+		return "container"
+	}
+	return "flow"
+}
+
+func (s *Screen) reason(r *row) string {
+	if r.flows > 1 && s.group != byReason {
+		return r.drop.Reason + " ..."
+	}
+	return r.drop.Reason
+}
+
+func (s *Screen) where(r *row) string {
+	if r.flows > 1 && s.group != byHop {
+		return place(r.drop) + " ..."
+	}
+	return place(r.drop)
+}
+
+func (s *Screen) last(r *row) string {
+	switch {
+	case s.group == byContainer:
+		return who(r.drop)
+	case r.flows > 1:
+		return fmt.Sprintf("%d flows", r.flows)
+	}
+	return flow(r.drop)
+}
+
+// cells lays out a line.
+func (s *Screen) cells(l *look.Look, width int, selected bool, role look.Role, mark, count, rate, reason, where, last string) string {
+	cells := []look.Cell{{Text: mark, Width: 2}, {Text: count, Width: countWidth, Right: true, Role: role}}
+	free := width - 2 - countWidth
+	if width >= 60 {
+		cells = append(cells, look.Cell{Text: rate, Width: rateWidth, Right: true, Role: role})
+		free -= rateWidth
+	}
+	bad := role
+	if role == look.Plain {
+		bad = look.Bad
+	}
+	third := max(4, free/3)
+	cells = append(cells, look.Cell{Text: "  " + reason, Width: third, Role: bad})
+	if free >= 3*8 {
+		cells = append(cells, look.Cell{Text: " " + where, Width: third, Role: role},
+			look.Cell{Text: " " + last, Width: max(1, free-2*third), Role: role})
+	}
+	return l.Line(selected, cells...)
+}
+
+// explain is the drop under the cursor in full.
+func (s *Screen) explain(l *look.Look, width int) []string {
+	d := s.rows[s.list.At()].drop
+	out := []string{l.Line(false, look.Cell{Text: " " + strings.Repeat("─", max(0, width-2)), Role: look.Dim})}
+	add := func(what, text string) {
+		if text == "" {
+			return
+		}
+		for i, part := range wrap(text, max(10, width-14)) {
+			if i > 0 {
+				what = ""
+			}
+			out = append(out, l.Line(false, look.Cell{Text: "  " + what, Width: 12, Role: look.Title}, look.Cell{Text: " " + part}))
+		}
+	}
+	add("flow", flow(d))
+	add("where", fmt.Sprintf("%s, in the kernel's %s", place(d), d.Location))
+	if d.Device != nil {
+		add("device", *d.Device)
+	}
+	meaning, mend := explanation(d.Reason)
+	add("means", meaning)
+	add("mend", mend)
+	return out
+}
+
+// wrap breaks a text at blanks.
+func wrap(text string, width int) []string {
+	var out []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && look.Width(line)+1+look.Width(word) > width {
+			out = append(out, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(out, line)
+}

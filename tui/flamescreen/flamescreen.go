@@ -1,0 +1,193 @@
+// Package flamescreen shows latency as an icicle: container, conversation,
+// direction, segment, hop.
+package flamescreen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/tui/digest"
+	"github.com/hopscope/hopscope/tui/flame"
+	"github.com/hopscope/hopscope/tui/keys"
+	"github.com/hopscope/hopscope/tui/screen"
+)
+
+// levels of the graph, with the root.
+const levels = 6
+
+// mode is what the width of a box means.
+type mode uint8
+
+const (
+	total mode = iota
+	perPacket
+	tail
+	modes
+)
+
+func (m mode) String() string {
+	return [...]string{
+		"time of all packets", "mean packet of each path", "p99 of each path, by its slowest packets' hops",
+	}[m]
+}
+
+// Screen is the flame graph.
+type Screen struct {
+	keys   keys.Map
+	d      *digest.Digest
+	root   *flame.Node
+	state  flame.State
+	mode   mode
+	search string
+	boxes  []flame.Box // of the last view
+	tall   int         // lines of a box in the last view
+}
+
+// New makes the screen.
+func New(k keys.Map) *Screen { return &Screen{keys: k, root: &flame.Node{Name: "all"}} }
+
+// Set gives the data to show.
+func (s *Screen) Set(d *digest.Digest) {
+	s.d = d
+	s.root = graph(d, s.mode)
+	s.state.Settle(s.root)
+}
+
+// Filter marks the boxes that have the text in their name.
+func (s *Screen) Filter(text string) { s.search = strings.ToLower(text) }
+
+// Keys are the screen's own keys.
+func (s *Screen) Keys() []key.Binding {
+	k := s.keys
+	k.Up.SetHelp("↑/k", "parent")
+	k.Down.SetHelp("↓/j", "child")
+	k.Left.SetHelp("←/→", "sibling")
+	k.Open.SetHelp("enter", "zoom")
+	k.Back.SetHelp("esc", "zoom out")
+	k.Mode.SetHelp("W", "total/mean/tail")
+	k.Filter.SetHelp("/", "search")
+	return []key.Binding{k.Up, k.Down, k.Left, k.Open, k.Back, k.Mode, k.Filter}
+}
+
+// Press handles a key.
+func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
+	k := s.keys
+	switch {
+	case key.Matches(msg, k.Up):
+		s.state.Out()
+	case key.Matches(msg, k.Down):
+		s.state.In(s.root)
+	case key.Matches(msg, k.Left):
+		s.state.Sideways(s.boxes, -1)
+	case key.Matches(msg, k.Right):
+		s.state.Sideways(s.boxes, 1)
+	case key.Matches(msg, k.Open):
+		s.state.ZoomIn()
+	case key.Matches(msg, k.Mode):
+		s.mode = (s.mode + 1) % modes
+		if s.d != nil {
+			s.Set(s.d)
+		}
+	case key.Matches(msg, k.Back):
+		if !s.state.ZoomOut() {
+			return screen.Action{Do: screen.Back}, true
+		}
+	default:
+		return screen.Action{}, false
+	}
+	return screen.Action{}, true
+}
+
+// Click goes to a box, or zooms into the one under the cursor.
+func (s *Screen) Click(line, column int) screen.Action {
+	for _, b := range s.boxes {
+		top := 1 + b.Level*s.tall
+		if line < top || line >= top+s.tall || column < b.X || column >= b.X+b.W {
+			continue
+		}
+		if slices.Equal(b.Path, s.state.Cursor) {
+			s.state.ZoomIn()
+		}
+		s.state.Cursor = b.Path
+	}
+	return screen.Action{}
+}
+
+// graph makes the nodes of a digest. Each path is in it once, under its client
+// where that is a container, so that the root is the sum of all.
+func graph(d *digest.Digest, m mode) *flame.Node {
+	root := &flame.Node{Name: "all"}
+	for i := range d.Talks {
+		t := &d.Talks[i]
+		owner, other, arrow := t.Client, t.Server, "→ "
+		if owner.Kind != "container" && other.Kind == "container" {
+			owner, other, arrow = other, owner, "← "
+		}
+		p := t.Worst
+		talk := root.Child(endName(owner)).Child(arrow + endName(other) + " " + digest.Service(p.Proto, p.Port))
+		for _, p := range t.Paths() {
+			addPath(talk.Child(p.Direction), p, m)
+		}
+	}
+	root.Sum(true)
+	return root
+}
+
+func endName(e *model.End) string {
+	if k := history.EndKey(e.Endpoint()); k == history.External || k == history.Unattributed {
+		return k
+	}
+	return e.Name
+}
+
+func addPath(n *flame.Node, p *model.Path, m mode) {
+	whole := weight(p, m)
+	for i := range p.Hops {
+		h := &p.Hops[i]
+		share := h.Share
+		if m == tail {
+			share = h.TailShare
+		}
+		n.Child(segment(h.Where)).Child(h.Hop + " @ " + h.Where).Value += share * whole
+	}
+}
+
+// weight of a path in ns.
+func weight(p *model.Path, m mode) float64 {
+	if p.Total.MeanNs == nil || p.Total.P99Ns == nil {
+		return 0
+	}
+	switch m {
+	case perPacket:
+		return float64(*p.Total.MeanNs)
+	case tail:
+		return float64(*p.Total.P99Ns)
+	}
+	return float64(*p.Total.MeanNs) * float64(p.Journeys)
+}
+
+// segment is in whose namespace a place is: a container's device is named
+// "eth0 of web", the host's end of its cable "veth of web".
+func segment(where string) string {
+	device, owner, ok := strings.Cut(where, " of ")
+	if !ok || device == "veth" {
+		return "host"
+	}
+	return "in " + owner
+}
+
+// describe is the box under the cursor in words.
+func (s *Screen) describe() string {
+	n, _ := s.root.Find(s.state.Cursor)
+	name := "all"
+	if len(s.state.Cursor) > 0 {
+		name = strings.Join(s.state.Cursor, " › ")
+	}
+	return fmt.Sprintf("%s  %s, %s of all", name, s.value(n.Value), percentOf(n.Value, s.root.Value))
+}

@@ -1,0 +1,74 @@
+package tui
+
+import (
+	"github.com/charmbracelet/bubbles/key"
+
+	"github.com/hopscope/hopscope/tui/look"
+)
+
+// helpPage lists the keys of the screen at hand and those of all screens, side
+// by side where there is room, and says what the words mean.
+func (a *app) helpPage(height int) []string {
+	l := a.look
+	own := a.keyLines(titles()[a.at], a.screens[a.at].Keys())
+	k := a.keys
+	all := a.keyLines("everywhere", append(append([]key.Binding(nil), k.Screens...),
+		k.Window, k.Freeze, k.Earlier, k.Later, k.Filter, k.Back, k.Record, k.Export, k.Theme, k.PageUp, k.PageDown, k.Home, k.End, k.Quit))
+	words := append([]string{l.Paint(look.Title, " "+"words")}, a.words()...)
+	column := a.width / 3
+	switch {
+	case a.width >= 100:
+		return beside(column, own, all, words)
+	case a.width >= 60:
+		left := append(append(own, ""), words...)
+		return beside(a.width*5/8, left, all)
+	}
+	return append(append(own, all...), words...)[:min(height, len(own)+len(all)+len(words))]
+}
+
+func (a *app) keyLines(title string, bindings []key.Binding) []string {
+	lines := []string{a.look.Paint(look.Title, " "+title)}
+	for _, b := range bindings {
+		if !b.Enabled() {
+			continue
+		}
+		h := b.Help()
+		lines = append(lines, a.look.Line(false, look.Cell{Text: "  " + h.Key, Width: 10, Role: look.Accent}, look.Cell{Text: h.Desc}))
+	}
+	return lines
+}
+
+func (a *app) words() []string {
+	var out []string
+	for _, w := range [][2]string{
+		{"hop", "time between two places of a packet's way"},
+		{"share", "of the path's whole time; overview: of its"},
+		{"", "slowest 1 %"},
+		{"tail", "share among the slowest 1 % of packets"},
+		{"p99", "99 of 100 packets took less"},
+		{"lost", "packets this tool lost sight of, not drops"},
+		{"drops", "packets that the network lost"},
+	} {
+		out = append(out, a.look.Line(false, look.Cell{Text: "  " + w[0], Width: 8, Role: look.Accent}, look.Cell{Text: w[1]}))
+	}
+	return out
+}
+
+// beside puts columns of lines side by side.
+func beside(width int, columns ...[]string) []string {
+	n := 0
+	for _, c := range columns {
+		n = max(n, len(c))
+	}
+	out := make([]string, n)
+	for i := range out {
+		for _, c := range columns {
+			line := ""
+			if i < len(c) {
+				line = c[i]
+			}
+			out[i] += look.Fit(line, width)
+		}
+	}
+	return out
+}

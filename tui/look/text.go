@@ -1,0 +1,155 @@
+package look
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+)
+
+// Cell is a text in a field of fixed width.
+type Cell struct {
+	Text  string
+	Width int // in columns; 0: as wide as the text
+	Right bool
+	Role  Role
+}
+
+// Line puts cells side by side; selected makes it the line under the cursor.
+func (l *Look) Line(selected bool, cells ...Cell) string {
+	var b strings.Builder
+	if selected {
+		b.WriteString(l.paint[Select].before)
+	}
+	for _, c := range cells {
+		text := l.Clean(c.Text)
+		if c.Width > 0 {
+			text = pad(text, c.Width, c.Right)
+		}
+		if selected {
+			b.WriteString(text)
+			continue
+		}
+		l.write(&b, c.Role, text)
+	}
+	if selected {
+		b.WriteString(l.paint[Select].after)
+	}
+	return b.String()
+}
+
+// Paint gives a text, which may come from outside, a role.
+func (l *Look) Paint(role Role, text string) string {
+	var b strings.Builder
+	l.write(&b, role, l.Clean(text))
+	return b.String()
+}
+
+// printable says whether a terminal would show every character of s and obey
+// none.
+func printable(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Look) write(b *strings.Builder, role Role, text string) {
+	p := &l.paint[role]
+	if text == "" {
+		return
+	}
+	b.WriteString(p.before)
+	b.WriteString(text)
+	b.WriteString(p.after)
+}
+
+// Clean makes a text from outside fit for this terminal.
+func (l *Look) Clean(s string) string {
+	if !printable(s) {
+		s = inventory.Clean(s)
+	}
+	if l.ASCII {
+		s = toASCII(s)
+	}
+	return s
+}
+
+// Fit cuts or fills a painted line to exactly width columns.
+func Fit(s string, width int) string {
+	if width <= 0 {
+		return ""
+	}
+	w := ansi.StringWidth(s)
+	if w > width {
+		s = ansi.Truncate(s, width, "")
+		w = ansi.StringWidth(s)
+	}
+	return s + strings.Repeat(" ", max(0, width-w))
+}
+
+// Width is how many columns a text takes.
+func Width(s string) int { return ansi.StringWidth(s) }
+
+// pad cuts or fills a text without paint. What is cut off is told by an
+// ellipsis.
+func pad(s string, width int, right bool) string {
+	w := ansi.StringWidth(s)
+	if w > width {
+		mark := "…"
+		if isASCII(s) {
+			mark = "~"
+		}
+		s = ansi.Truncate(s, width, mark)
+		w = ansi.StringWidth(s)
+	}
+	fill := strings.Repeat(" ", max(0, width-w))
+	if right {
+		return fill + s
+	}
+	return s + fill
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// glyphs replaces the characters that screens are made of by ASCII, one column
+// for one.
+var glyphs = strings.NewReplacer(
+	"…", "~", "µ", "u", "→", ">", "←", "<", "↔", "-", "↑", "^", "↓", "v", "·", "|", "−", "-", "×", "x",
+	"█", "#", "▓", "%", "▒", "+", "░", ".", "▏", "|", "▌", "|", "▐", "|",
+	"▁", "_", "▂", ".", "▃", "-", "▄", "=", "▅", "+", "▆", "*", "▇", "%",
+	"─", "-", "│", "|", "├", "|", "└", "`", "┤", "|", "┊", ":", "╌", "-", "┬", "+", "▸", "+", "▾", "-", "›", ">", "‹", "<",
+	"•", "*", "▲", "^", "▼", "v", "⇄", "=", "≥", ">", "±", "~",
+)
+
+// toASCII keeps the width of what it replaces.
+func toASCII(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	s = glyphs.Replace(s)
+	if isASCII(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r < 0x80 {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Repeat("?", ansi.StringWidth(string(r))))
+	}
+	return b.String()
+}

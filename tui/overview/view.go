@@ -1,0 +1,279 @@
+package overview
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/tui/digest"
+	"github.com/hopscope/hopscope/tui/look"
+)
+
+// column is one of the list's columns.
+type column struct {
+	title string
+	width int // 0: shares what is free
+	from  int // columns of screen from which on it is shown
+	right bool
+	cell  func(s *Screen, e *entry) (string, look.Role)
+}
+
+const (
+	nameColumn = "name"
+	hopColumn  = "slowest hop"
+)
+
+// columns in the order of the screen.
+func columns() []column {
+	return []column{
+		{title: nameColumn, cell: name},
+		{title: "p99", width: 8, from: 24, right: true, cell: p99},
+		{title: "p50", width: 8, from: 96, right: true, cell: p50},
+		{title: "p99 by second", width: 22, from: 120, cell: trend},
+		{title: hopColumn, from: 52, cell: hop},
+		{title: "share", width: 7, from: 52, right: true, cell: share},
+		{title: "drops/s", width: 9, from: 36, right: true, cell: drops},
+		{title: "pkts/s", width: 9, from: 66, right: true, cell: rate},
+		{title: "in/s", width: 9, from: 140, right: true, cell: received},
+		{title: "out/s", width: 9, from: 140, right: true, cell: sent},
+		{title: "service", width: 14, from: 160, cell: service},
+		{title: "network", width: 18, from: 180, cell: network},
+	}
+}
+
+// View paints the findings and the list.
+func (s *Screen) View(l *look.Look, width, height int) []string {
+	if s.d == nil {
+		return []string{l.Paint(look.Dim, " waiting for the first packets ...")}
+	}
+	lines := s.findings(l, width, height)
+	lines = append(lines, l.Paint(look.Dim, " "+s.about()))
+	shown := arrangeColumns(width)
+	lines = append(lines, s.heading(l, shown))
+	s.firstAt = len(lines)
+	from, to := s.list.InSight(len(s.entries), height-len(lines))
+	s.from = from
+	for i := from; i < to; i++ {
+		lines = append(lines, s.line(l, shown, i))
+	}
+	if len(s.entries) == 0 {
+		lines = append(lines, l.Paint(look.Plain, "  "+s.nothing()))
+	}
+	return lines
+}
+
+// arrangeColumns chooses the columns that fit, and gives what is free to the
+// name and the hop.
+func arrangeColumns(width int) []column {
+	var out []column
+	free := width - 2
+	for _, c := range columns() {
+		if width >= c.from {
+			out = append(out, c)
+			free -= c.width
+		}
+	}
+	rest := free
+	for i := range out {
+		if out[i].title == hopColumn {
+			out[i].width = max(0, free*11/20)
+			rest -= out[i].width
+		}
+	}
+	out[0].width = max(1, rest)
+	return out
+}
+
+func (s *Screen) about() string {
+	parts := []string{fmt.Sprintf("%s ends, %s", human.Count(uint64(s.ends())), s.order)}
+	switch s.group {
+	case byService:
+		parts = append(parts, "by service")
+	case byProject:
+		parts = append(parts, "by project")
+	}
+	if s.filter != "" {
+		parts = append(parts, fmt.Sprintf("only %q", s.filter))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (s *Screen) ends() int {
+	n := 0
+	for i := range s.entries {
+		if s.entries[i].members == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Screen) nothing() string {
+	if s.filter != "" {
+		return fmt.Sprintf("nothing has %q in its name, service, project, network or image; esc shows all", s.filter)
+	}
+	return "no container yet, and no packet in this window"
+}
+
+// findings are the sentences on top; the first with what to do about it, the
+// others with as much as there is room for.
+func (s *Screen) findings(l *look.Look, width, height int) []string {
+	room := height / 4
+	var lines []string
+	for i, f := range s.d.Frame.Snapshot.Findings {
+		if len(lines) >= room {
+			break
+		}
+		role, mark := severity(f.Severity)
+		lines = append(lines, l.Line(false, look.Cell{Text: " " + mark + " " + f.Text, Width: width, Role: role}))
+		if (i == 0 || height >= 30) && len(lines) < room && f.Mend != "" {
+			lines = append(lines, l.Line(false, look.Cell{Text: "    " + f.Mend, Width: width, Role: look.Dim}))
+		}
+	}
+	return lines
+}
+
+// severity has a sign too, for where there is no colour.
+func severity(s string) (look.Role, string) {
+	switch s {
+	case "critical":
+		return look.Bad, "!!"
+	case "warning":
+		return look.Warn, "! "
+	}
+	return look.Accent, "i "
+}
+
+func (s *Screen) heading(l *look.Look, shown []column) string {
+	cells := []look.Cell{{Text: "  "}}
+	for _, c := range shown {
+		title := c.title
+		if !c.right {
+			title = " " + title
+		}
+		cells = append(cells, look.Cell{Text: title, Width: c.width, Right: c.right, Role: look.Title})
+	}
+	return l.Line(false, cells...)
+}
+
+func (s *Screen) line(l *look.Look, shown []column, i int) string {
+	e := &s.entries[i]
+	selected := i == s.list.At()
+	mark := "  "
+	if selected {
+		mark = "> "
+	}
+	cells := []look.Cell{{Text: mark}}
+	for _, c := range shown {
+		text, role := c.cell(s, e)
+		switch {
+		case e.row.Dead:
+			role = look.Dim
+		case e.members > 0 && role == look.Plain:
+			role = look.Title
+		}
+		width := c.width
+		if !c.right { // a blank before the next column, and one before text that follows a number
+			text, width = " "+text, c.width-1
+			cells = append(cells, look.Cell{Text: text, Width: width, Role: role}, look.Cell{Text: " "})
+			continue
+		}
+		cells = append(cells, look.Cell{Text: text, Width: width, Right: true, Role: role})
+	}
+	return l.Line(selected, cells...)
+}
+
+func name(_ *Screen, e *entry) (string, look.Role) {
+	n := e.row.Name
+	switch {
+	case e.members > 0:
+		n = "▾ " + n
+	case e.inside:
+		n = "  " + n
+	}
+	if e.row.Dead {
+		n += " (" + e.row.State + ")"
+	}
+	return n, look.Plain
+}
+
+// duration is "-" where nothing was measured.
+func duration(ns int64) string {
+	if ns == digest.Unknown {
+		return "-"
+	}
+	return human.Duration(ns)
+}
+
+func p99(_ *Screen, e *entry) (string, look.Role) {
+	role := look.Plain
+	switch {
+	case e.row.P99 >= 20e6:
+		role = look.Bad
+	case e.row.P99 >= 1e6:
+		role = look.Warn
+	}
+	return duration(e.row.P99), role
+}
+
+func p50(_ *Screen, e *entry) (string, look.Role) { return duration(e.row.P50), look.Plain }
+
+func trend(_ *Screen, e *entry) (string, look.Role) {
+	if e.members > 0 {
+		return "", look.Plain
+	}
+	return look.Spark(e.row.Trend, 20), look.Fill
+}
+
+func hop(_ *Screen, e *entry) (string, look.Role) {
+	if e.row.Hop == nil {
+		return "-", look.Dim
+	}
+	return e.row.Hop.Hop + " @ " + e.row.Hop.Where, look.Plain
+}
+
+func share(_ *Screen, e *entry) (string, look.Role) {
+	if e.row.Hop == nil {
+		return "", look.Plain
+	}
+	return human.Percent(e.row.Share), look.Plain
+}
+
+func drops(s *Screen, e *entry) (string, look.Role) {
+	if e.row.Drops == 0 {
+		return "0", look.Dim
+	}
+	return human.Rate(e.row.Drops, s.d.Window), look.Bad
+}
+
+func rate(s *Screen, e *entry) (string, look.Role) {
+	if packets(e.row) == 0 {
+		return "0", look.Dim
+	}
+	return human.Rate(packets(e.row), s.d.Window), look.Plain
+}
+
+func received(s *Screen, e *entry) (string, look.Role) { return bytesRate(s, e.row.RX) }
+func sent(s *Screen, e *entry) (string, look.Role)     { return bytesRate(s, e.row.TX) }
+
+func bytesRate(s *Screen, c model.PacketCount) (string, look.Role) {
+	if c.Bytes == 0 || s.d.Window <= 0 {
+		return "0", look.Dim
+	}
+	return human.Bytes(uint64(float64(c.Bytes) / s.d.Window.Seconds())), look.Plain
+}
+
+func service(_ *Screen, e *entry) (string, look.Role) {
+	if e.row.Service == "" {
+		return e.row.Project, look.Dim
+	}
+	return e.row.Service, look.Dim
+}
+
+func network(_ *Screen, e *entry) (string, look.Role) {
+	if e.row.Networks == "" {
+		return e.row.Drivers, look.Dim
+	}
+	return e.row.Networks + " (" + e.row.Drivers + ")", look.Dim
+}

@@ -1,0 +1,96 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/term"
+)
+
+// ErrNoTerminal says that there is nothing to paint on.
+var ErrNoTerminal = errors.New("the live screen needs a terminal; use `hopscope trace` to write a summary instead")
+
+// Options of the screen. Zero fields mean their defaults.
+type Options struct {
+	In       io.Reader      // keys, default os.Stdin
+	Out      io.Writer      // default os.Stdout
+	Theme    string         // one of look.Themes
+	ASCII    bool           // nothing but ASCII
+	NoMouse  bool           // leave the mouse to the terminal
+	Refresh  time.Duration  // between frames, default 1 s
+	Location *time.Location // of times, default local
+	Now      func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.In == nil {
+		o.In = os.Stdin
+	}
+	if o.Out == nil {
+		o.Out = os.Stdout
+	}
+	if o.Refresh <= 0 {
+		o.Refresh = time.Second
+	}
+	if o.Location == nil {
+		o.Location = time.Local
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.ASCII = o.ASCII || !speaksUnicode(os.Getenv)
+	return o
+}
+
+// Run shows the feed until the user quits or ctx ends; both are no errors. The
+// terminal is restored, also after a panic. Errors match ErrNoTerminal where
+// there is no terminal.
+func Run(ctx context.Context, feed Feed, o Options) error {
+	o = o.withDefaults()
+	if err := needTerminal(o); err != nil {
+		return err
+	}
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithAltScreen()}
+	if !o.NoMouse {
+		opts = append(opts, tea.WithMouseCellMotion())
+	}
+	_, err := tea.NewProgram(newApp(feed, o, lipgloss.NewRenderer(o.Out)), opts...).Run()
+	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("live screen: %w", err)
+	}
+	return nil
+}
+
+func needTerminal(o Options) error {
+	if os.Getenv("TERM") == "dumb" {
+		return fmt.Errorf("TERM is dumb: %w", ErrNoTerminal)
+	}
+	for _, f := range []any{o.In, o.Out} {
+		if file, ok := f.(*os.File); ok && !term.IsTerminal(file.Fd()) {
+			return fmt.Errorf("%s is no terminal: %w", file.Name(), ErrNoTerminal)
+		}
+	}
+	return nil
+}
+
+// speaksUnicode goes by the locale (locale(7)). Where none is set, as often
+// over ssh, terminals of today do.
+func speaksUnicode(getenv func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := getenv(name); v != "" {
+			v = strings.ToLower(v)
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return true
+}
