@@ -47,6 +47,7 @@ type Aggregator struct {
 	drops   map[dropKey]uint64
 	slow    slowest
 	notes   notes
+	once    []journey.Hop // scratch of addPath
 }
 
 // notes counts what a reader has to know beside the numbers themselves.
@@ -120,7 +121,25 @@ func (a *Aggregator) addPath(j *journey.Journey, k rawKey, hops []journey.Hop, t
 			a.paths[k] = p
 		}
 	}
-	a.notes.otherHops += p.add(hops, total, weight, uint64(j.Bytes), a.limits.Hops, a.maps)
+	a.once = coalesce(a.once[:0], hops)
+	a.notes.otherHops += p.add(a.once, total, weight, uint64(j.Bytes), a.limits.Hops, a.maps)
+}
+
+// coalesce adds the parts of a hop together that a journey meets more than once
+// at the same place, as the bridge between its netfilter hooks: a sample of a
+// hop is what one packet spent there in all, so that means add up.
+func coalesce(dst, hops []journey.Hop) []journey.Hop {
+next:
+	for i := range hops {
+		for k := range dst {
+			if dst[k].Kind == hops[i].Kind && dst[k].Place == hops[i].Place {
+				dst[k].Duration += hops[i].Duration
+				continue next
+			}
+		}
+		dst = append(dst, hops[i])
+	}
+	return dst
 }
 
 // sumHops is the journey's time as its hops have it; false if one is negative.

@@ -324,3 +324,22 @@ func BenchmarkAdd(b *testing.B) {
 		})
 	}
 }
+
+// A packet that crosses the bridge in three parts spent their sum there.
+func TestHopMetTwiceIsOneSample(t *testing.T) {
+	bridge := journey.Place{Netns: 1, Ifindex: 7}
+	hook := journey.Place{Netns: 1}
+	hops := []journey.Hop{
+		{Kind: journey.HopBridge, Place: bridge, Duration: 10},
+		{Kind: journey.HopPrerouting, Place: hook, Duration: 5},
+		{Kind: journey.HopBridge, Place: bridge, Duration: 20},
+		{Kind: journey.HopForward, Place: hook, Duration: 5},
+		{Kind: journey.HopBridge, Place: bridge, Duration: 30},
+	}
+	a := New(Limits{})
+	a.Add(packet(hops), hops)
+	p := a.Snapshot(shop(), Meta{}).Paths[0]
+	if len(p.Hops) != 3 || p.Hops[0].Hop != "bridge" || p.Hops[0].Dist.Samples != 1 || *p.Hops[0].Dist.MeanNs != 60 {
+		t.Errorf("hops are %+v, want bridge first, once, with 60 ns", p.Hops)
+	}
+}
