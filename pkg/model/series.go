@@ -22,7 +22,7 @@ type PathID struct {
 // ID of the path.
 func (p *Path) ID() PathID {
 	id := PathID{
-		From: p.From.endpoint(), To: p.To.endpoint(), Network: p.Network,
+		From: p.From.Endpoint(), To: p.To.Endpoint(), Network: p.Network,
 		Proto: p.Proto, NAT: p.NAT, Direction: p.Direction, Port: p.Port,
 	}
 	if p.PublishedPort != nil {
@@ -31,7 +31,8 @@ func (p *Path) ID() PathID {
 	return id
 }
 
-func (e End) endpoint() inventory.Endpoint {
+// Endpoint is the end as the inventory has it.
+func (e End) Endpoint() inventory.Endpoint {
 	out := inventory.Endpoint{Kind: inventory.EndpointKind(e.Kind), Name: e.Name}
 	if e.ContainerID != nil {
 		out.ContainerID = *e.ContainerID
