@@ -19,7 +19,7 @@ import (
 // however it ends, and the packets that its programs saw go on.
 func TestKilledLeavesNothingBehind(t *testing.T) {
 	p := newPair(t)
-	path := binary(t)
+	path := buildProgram(t)
 	load := p.client.Start("rr", "--count", "8000", "--rate", "2000", "--connections", "2", p.at)
 	r := start(t, path, "trace", "--container", p.web.Name, "--sample", "1")
 	eventually(t, "tracing begins", r.saysTracing)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// binary is the program as users run it.
-func binary(t *testing.T) string {
+// buildProgram builds hopscope as users run it.
+func buildProgram(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hopscope")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/hopscope/hopscope/cmd/hopscope").CombinedOutput()
