@@ -53,6 +53,7 @@ type matches struct {
 	sent, journeys uint64 // packets recorded at the sender, journeys that began there
 	matched        uint64
 	wrong          []journey.Journey
+	acks           uint64  // of matched, TCP without payload
 	several        uint64  // more than one packet came into question at one end
 	atSender       []int64 // from the timestamp to net_dev_start_xmit, ns
 	atReceiver     []int64 // from netif_receive_skb to the timestamp, ns
