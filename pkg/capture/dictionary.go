@@ -102,6 +102,7 @@ type fate struct {
 	ending   journey.Ending
 	flags    journey.Flags
 	tcpFlags uint8
+	known    bool // whether this version understands the ending
 }
 
 func appendFate(dst []byte, j *journey.Journey, flags journey.Flags) []byte {
@@ -121,11 +122,9 @@ func parseFate(c *cursor) (f fate) {
 	if f.segments == 0 || f.weight == 0 || f.ending == journey.EndingNone {
 		c.failed = true
 	}
+	_, f.known = journey.ParseEnding(f.ending.String())
 	return f
 }
-
-// known reports whether this version understands the fate.
-func (f *fate) known() bool { return f.ending <= journey.EndingConsumed }
 
 // shape is the way of a journey without its times and CPUs.
 type shape struct {

@@ -188,7 +188,7 @@ func (d *journeys) fill(i int, j *journey.Journey) bool {
 		Ending: end.ending, Flags: end.flags,
 		SRTT: time.Duration(uint32(srtt)) * time.Microsecond, Stops: stops,
 	}
-	return way.known && end.known()
+	return way.known && end.known
 }
 
 func (d *journeys) fillStops(dst []journey.Stop, way *shape, cpus []uint16) []journey.Stop {
