@@ -64,6 +64,22 @@ func (c cgroupV2) dir(cgroups, id string) string {
 	return ""
 }
 
+// id is that of the cgroup which a /proc/PID/cgroup file names, 0 when unknown.
+func (c cgroupV2) id(cgroups string) uint64 {
+	for line := range strings.Lines(cgroups) {
+		rel, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		if !ok || c.mount == "" {
+			continue
+		}
+		if c.root != "/" {
+			rel = strings.TrimPrefix(rel, c.root)
+		}
+		id, _ := inode(filepath.Join(c.mount, rel)) // 0 when it went meanwhile
+		return id
+	}
+	return 0
+}
+
 // children are the inodes of the cgroups below dir, without dir's own.
 func (c cgroupV2) children(dir string) []uint64 {
 	var out []uint64

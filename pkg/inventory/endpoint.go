@@ -24,6 +24,20 @@ func (v *View) Endpoint(raw RawEndpoint) Endpoint {
 	return v.outside(raw)
 }
 
+// FlowEndpoint is Endpoint with docker-proxy told from the host, whose
+// namespace it is in: as an end of its own, with the container's port that it
+// serves ("docker-proxy web:8000").
+func (v *View) FlowEndpoint(raw RawFlow) Endpoint {
+	e := v.Endpoint(raw.RawEndpoint)
+	if e.Kind != KindHost {
+		return e
+	}
+	if p, ok := v.proxy(raw); ok {
+		return Endpoint{Kind: KindProxy, Name: proxyName + " " + v.Serves(p)}
+	}
+	return e
+}
+
 // byAddress names the owners of an address, unless they merely use the same
 // one in networks of their own.
 func (v *View) byAddress(raw RawEndpoint, owners []Container) Endpoint {

@@ -10,6 +10,15 @@ func (s *state) forget() {
 	prune(s.containers, maxGone, func(c Container) time.Time { return c.Gone })
 	prune(s.networks, maxGoneNetworks, func(n Network) time.Time { return n.Gone })
 	prune(s.devices, maxGoneDevices, func(d Device) time.Time { return d.Gone })
+	gone := 0
+	for i := len(s.proxies) - 1; i >= 0; i-- { // the last seen stay
+		if s.proxies[i].Gone.IsZero() {
+			continue
+		}
+		if gone++; gone > maxGoneProxies {
+			s.proxies = slices.Delete(s.proxies, i, i+1)
+		}
+	}
 }
 
 // prune deletes the entries that went first, until at most keep of the gone

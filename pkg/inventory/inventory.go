@@ -119,7 +119,7 @@ const (
 // Endpoint is one end of a path, named.
 type Endpoint struct {
 	Kind        EndpointKind
-	Name        string // container name, "(host)", "docker-proxy", or an address
+	Name        string // container name, "(host)", "docker-proxy web:8000", or an address
 	ContainerID string // full id, "" unless Kind is container
 }
 
@@ -128,4 +128,13 @@ type RawEndpoint struct {
 	Netns  uint32 // 0 when the packet was not seen there
 	Cgroup uint64 // 0 when no socket was seen
 	Addr   netip.Addr
+}
+
+// RawFlow is what a journey tells about an end of its flow, ports included:
+// they tell docker-proxy from the host's other processes.
+type RawFlow struct {
+	RawEndpoint
+	Proto  uint8          // IP protocol number
+	Server netip.AddrPort // where the flow leads to, as the server has it
+	Serves bool           // whether this end is the server
 }

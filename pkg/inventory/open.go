@@ -176,7 +176,8 @@ func (inv *Inventory) publish() {
 	inv.state.attach()
 	inv.state.setAddrs()
 	if inv.state.published() {
-		inv.state.servePorts(inv.proc.proxies())
+		inv.state.setProxies(inv.proc.proxies(inv.cgroup), inv.clock.Now())
+		inv.state.servePorts()
 	}
 	inv.state.forget()
 	v := NewView(inv.state.facts())

@@ -1,64 +1,170 @@
 package inventory
 
 import (
+	"bytes"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/journey"
 )
 
-// served is a published port as a docker-proxy process serves it.
-type served struct {
-	proto string
-	ip    netip.Addr
-	port  uint16
+// proxyName is the program that stands between a published port and its
+// container (moby cmd/docker-proxy).
+const proxyName = "docker-proxy"
+
+// Proxy is one docker-proxy process: the engine starts one for each published
+// port and address family, unless it runs with --userland-proxy=false.
+type Proxy struct {
+	PID           int
+	Proto         string     // tcp, udp, sctp
+	HostIP        netip.Addr // where it listens, unspecified for all addresses
+	HostPort      uint16
+	ContainerIP   netip.Addr // where it connects to
+	ContainerPort uint16
+	CgroupID      uint64 // the daemon's, 0 when unknown
+	ContainerID   string // whose port it is, "" when unknown
+	Seen          time.Time
+	Gone          time.Time // zero while it runs
+}
+
+// process is what tells one process from the others, by its arguments too.
+func (p Proxy) process() Proxy {
+	p.CgroupID, p.ContainerID, p.Seen, p.Gone = 0, "", time.Time{}, time.Time{}
+	return p
+}
+
+// listensAt says whether a packet to that address and port ends at the proxy.
+func (p Proxy) listensAt(at netip.AddrPort) bool {
+	if p.HostPort != at.Port() || !p.HostIP.IsValid() {
+		return false
+	}
+	if p.HostIP.IsUnspecified() { // [::] and 0.0.0.0 are two processes
+		return p.HostIP.Is4() == at.Addr().Is4()
+	}
+	return p.HostIP == at.Addr()
 }
 
 // proxies finds docker-proxy processes by name and reads what they serve from
-// their arguments (moby cmd/docker-proxy).
-func (p procfs) proxies() map[served]bool {
+// their arguments.
+func (p procfs) proxies(cg cgroupV2) []Proxy {
 	pids, err := p.pids()
 	if err != nil {
 		return nil
 	}
-	out := make(map[served]bool)
+	var out []Proxy
 	for _, pid := range pids {
 		comm, err := os.ReadFile(p.path(pid, "comm"))
-		if err != nil || strings.TrimSpace(string(comm)) != "docker-proxy" {
+		if err != nil || string(bytes.TrimSpace(comm)) != proxyName {
 			continue
 		}
-		if b, err := os.ReadFile(p.path(pid, "cmdline")); err == nil {
-			out[proxyOf(strings.Split(string(b), "\x00"))] = true
+		args, err := os.ReadFile(p.path(pid, "cmdline"))
+		if err != nil || len(args) == 0 { // a zombie has none
+			continue
 		}
+		proxy := proxyOf(strings.Split(string(args), "\x00"))
+		proxy.PID = pid
+		if b, err := os.ReadFile(p.path(pid, "cgroup")); err == nil {
+			proxy.CgroupID = cg.id(string(b))
+		}
+		out = append(out, proxy)
 	}
 	return out
 }
 
-func proxyOf(args []string) (s served) {
+func proxyOf(args []string) (p Proxy) {
 	for i := 0; i+1 < len(args); i++ {
 		value := args[i+1]
 		switch args[i] {
 		case "-proto":
-			s.proto = value
+			p.Proto = value
 		case "-host-ip":
-			s.ip, _ = netip.ParseAddr(value)
+			p.HostIP, _ = netip.ParseAddr(value)
 		case "-host-port":
-			n, _ := strconv.ParseUint(value, 10, 16)
-			s.port = uint16(n)
+			p.HostPort = parsePort(value)
+		case "-container-ip":
+			p.ContainerIP, _ = netip.ParseAddr(value)
+		case "-container-port":
+			p.ContainerPort = parsePort(value)
 		}
 	}
-	return s
+	return p
+}
+
+func parsePort(s string) uint16 {
+	n, _ := strconv.ParseUint(s, 10, 16)
+	return uint16(n)
+}
+
+// setProxies takes in the listing of all docker-proxy processes.
+func (s *state) setProxies(list []Proxy, now time.Time) {
+	running := make(map[Proxy]bool, len(list))
+	for _, p := range list {
+		running[p.process()] = true
+	}
+	known := make(map[Proxy]bool, len(list))
+	for i := range s.proxies {
+		p := &s.proxies[i]
+		switch {
+		case !p.Gone.IsZero():
+		case running[p.process()]:
+			known[p.process()] = true
+		default:
+			p.Gone = now
+		}
+	}
+	for _, p := range list {
+		if !known[p.process()] {
+			p.Seen = now
+			s.proxies = append(s.proxies, p)
+		}
+	}
+	for i := range s.proxies {
+		if p := &s.proxies[i]; p.ContainerID == "" && p.Gone.IsZero() {
+			p.ContainerID = s.publisher(*p)
+		}
+	}
+}
+
+// publisher is the id of the running container that a proxy stands before.
+func (s *state) publisher(p Proxy) string {
+	for id, c := range s.containers {
+		if !c.Running() || !slices.ContainsFunc(c.Ports, func(o Port) bool {
+			return o.Host == p.HostPort && o.Container == p.ContainerPort && o.Proto == p.Proto
+		}) {
+			continue
+		}
+		for _, a := range c.Networks {
+			if slices.Contains(a.IP, p.ContainerIP) {
+				return id
+			}
+		}
+	}
+	return ""
 }
 
 // servePorts says how each published port is served. The engine publishes by
 // DNAT, but for an IPv6 address of the host when the container has none: that
 // only the proxy can translate.
-func (s *state) servePorts(proxies map[served]bool) {
+func (s *state) servePorts() {
+	type served struct {
+		proto string
+		ip    netip.Addr
+		port  uint16
+	}
+	proxied := make(map[served]bool)
+	for _, p := range s.proxies {
+		if p.Gone.IsZero() {
+			proxied[served{p.Proto, p.HostIP, p.HostPort}] = true
+		}
+	}
 	for id, c := range s.containers {
 		ports := slices.Clone(c.Ports)
 		for i, p := range ports {
-			proxy := proxies[served{p.Proto, p.HostIP, p.Host}]
+			proxy := proxied[served{p.Proto, p.HostIP, p.Host}]
 			translates := p.HostIP.Is6() && !p.HostIP.Is4In6() && !hasIPv6(c)
 			switch {
 			case p.Host == 0:
@@ -87,12 +193,53 @@ func hasIPv6(c Container) bool {
 	return false
 }
 
-// published says whether any running container has a published port.
+// published says whether any running container has a published port, or had
+// one that a proxy served.
 func (s *state) published() bool {
 	for _, c := range s.containers {
 		if c.Running() && slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Host != 0 }) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.proxies, func(p Proxy) bool { return p.Gone.IsZero() })
+}
+
+// Proxies lists the docker-proxy processes in the order in which they were
+// seen, those that are gone too.
+func (v *View) Proxies() []Proxy { return v.facts.Proxies }
+
+// proxy finds the docker-proxy that an end in the host's namespace is. Its
+// listening sockets are known by their port. Its connections to containers are
+// known by what they lead to, and the daemon's cgroup: a process of that cgroup
+// which itself connects to a container's published port is taken for the proxy.
+func (v *View) proxy(raw RawFlow) (Proxy, bool) {
+	if raw.Netns == 0 || raw.Netns != v.facts.Host {
+		return Proxy{}, false
+	}
+	proto := journey.ProtoName(raw.Proto)
+	server := netip.AddrPortFrom(raw.Server.Addr().Unmap(), raw.Server.Port())
+	best := -1
+	for i, p := range v.facts.Proxies {
+		at := netip.AddrPortFrom(p.ContainerIP, p.ContainerPort) == server
+		if raw.Serves {
+			at = p.listensAt(server)
+		}
+		owner := p.CgroupID == 0 || raw.Cgroup == 0 || p.CgroupID == raw.Cgroup
+		if at && owner && p.Proto == proto && (best < 0 || p.Gone.IsZero() || !v.facts.Proxies[best].Gone.IsZero()) {
+			best = i // the live one, else the last
+		}
+	}
+	if best < 0 {
+		return Proxy{}, false
+	}
+	return v.facts.Proxies[best], true
+}
+
+// Serves is the container's port that the proxy stands before, with the
+// container's name where it is known.
+func (v *View) Serves(p Proxy) string {
+	if c, ok := v.Container(p.ContainerID); ok {
+		return c.Name + ":" + strconv.Itoa(int(p.ContainerPort))
+	}
+	return netip.AddrPortFrom(p.ContainerIP, p.ContainerPort).String()
 }

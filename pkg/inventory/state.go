@@ -17,6 +17,7 @@ const (
 	maxGone         = 4096
 	maxGoneDevices  = 8192
 	maxGoneNetworks = 1024
+	maxGoneProxies  = 4096
 )
 
 type deviceKey struct{ netns, ifindex uint32 }
@@ -30,6 +31,7 @@ type state struct {
 	devices    map[deviceKey]Device
 	former     []Device // whose interface index was used again
 	namespaces map[uint32]Namespace
+	proxies    []Proxy // in the order in which they were seen
 }
 
 func newState(host uint32) *state {
@@ -318,6 +320,7 @@ func (s *state) facts() Facts {
 			return int(a.Ifindex) - int(b.Ifindex)
 		}),
 		Former:     slices.Clone(s.former),
+		Proxies:    slices.Clone(s.proxies),
 		Namespaces: slices.SortedFunc(maps.Values(s.namespaces), func(a, b Namespace) int { return int(a.Inode) - int(b.Inode) }),
 	}
 }

@@ -14,6 +14,7 @@ type Facts struct {
 	Devices    []Device
 	Former     []Device // whose interface index was used again, oldest first
 	Namespaces []Namespace
+	Proxies    []Proxy // docker-proxy processes, oldest first
 }
 
 // View is an immutable picture of the inventory, safe for concurrent use. What

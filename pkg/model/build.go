@@ -166,9 +166,10 @@ func (b *builder) slowest(a *Aggregator) []Slow {
 	out := make([]Slow, 0, len(a.slow.kept))
 	for i := range a.slow.kept {
 		k := &a.slow.kept[i]
+		from, to := b.flowEnds(k.key)
 		s := Slow{
 			At:   b.meta.MonotonicZero.Add(time.Duration(k.start)).UTC(),
-			From: endOf(b.endpoint(k.key.src)), To: endOf(b.endpoint(k.key.dst)),
+			From: endOf(from), To: endOf(to),
 			Proto: journey.ProtoName(k.key.proto), Port: k.key.port, TotalNs: k.total,
 			Hops: make([]SlowHop, 0, len(k.hops)),
 		}

@@ -69,7 +69,7 @@ func (b *builder) pathKey(raw rawKey) pathKey {
 		k.from, k.to = otherEnd(), otherEnd()
 		return k
 	}
-	k.from, k.to = b.endpoint(raw.src), b.endpoint(raw.dst)
+	k.from, k.to = b.flowEnds(raw)
 	k.network = b.network(raw)
 	server := k.to
 	if raw.response {

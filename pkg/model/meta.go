@@ -20,6 +20,12 @@ type Names interface {
 	Network(netns, ifindex uint32) (inventory.Network, bool)
 }
 
+// FlowNames is a Names that tells docker-proxy from the host.
+type FlowNames interface {
+	// FlowEndpoint names one end of a flow of which the ports are known.
+	FlowEndpoint(inventory.RawFlow) inventory.Endpoint
+}
+
 // Symbols names what only the running kernel knows.
 type Symbols interface {
 	// Reason is the name of an enum skb_drop_reason, "" when unknown.

@@ -44,27 +44,15 @@ func (e End) Endpoint() inventory.Endpoint {
 // is an end. key chooses what counts as one end.
 func (s *Sealed) WorstP99(names Names, key func(inventory.Endpoint) string) map[string]int64 {
 	b := newNaming(names)
-	keys := map[inventory.RawEndpoint]string{}
-	name := func(raw inventory.RawEndpoint) string {
-		k, ok := keys[raw]
-		if !ok {
-			k = key(b.endpoint(raw))
-			keys[raw] = k
-		}
-		return k
-	}
 	out := map[string]int64{}
 	for i := range s.paths {
 		p := &s.paths[i]
 		p99 := s.quantile(&p.total, 0.99)
-		ends := [2]string{}
-		if p.key.other {
-			ends[0] = key(otherEnd())
-			ends[1] = ends[0]
-		} else {
-			ends[0], ends[1] = name(p.key.src), name(p.key.dst)
+		from, to := otherEnd(), otherEnd()
+		if !p.key.other {
+			from, to = b.flowEnds(p.key)
 		}
-		for _, e := range ends {
+		for _, e := range []string{key(from), key(to)} {
 			out[e] = max(out[e], p99)
 		}
 	}
