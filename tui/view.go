@@ -112,7 +112,26 @@ func (a *app) state() string {
 	if a.d == nil {
 		return ""
 	}
-	acc := &a.d.Frame.Snapshot.Accounting
+	for detail := fullDetail; ; detail-- {
+		cells := a.stateCells(detail)
+		if width := widthOf(cells); width <= a.width || detail == 0 {
+			return a.look.Line(false, cells...)
+		}
+	}
+}
+
+// fullDetail is the state with everything in it; less detail takes less room.
+const fullDetail = 5
+
+func widthOf(cells []look.Cell) (n int) {
+	for _, c := range cells {
+		n += look.Width(c.Text)
+	}
+	return n
+}
+
+func (a *app) stateCells(detail int) []look.Cell {
+	acc, cost := &a.d.Frame.Snapshot.Accounting, &a.d.Frame.Snapshot.Cost
 	cells := []look.Cell{{Text: " " + a.windowText(), Role: look.Title}}
 	if a.frozen() {
 		cells = append(cells, look.Cell{Text: fmt.Sprintf(" FROZEN −%s", seconds(a.back())), Role: look.Warn})
@@ -123,12 +142,15 @@ func (a *app) state() string {
 	}
 	lost := look.Cell{Text: " · lost 0"}
 	if a.d.Lost > 0 {
-		lost = look.Cell{Text: " · LOST " + a.lostText(), Role: look.Bad}
+		lost = look.Cell{Text: " · LOST " + a.lostText(detail), Role: look.Bad}
 	}
-	cells = append(cells, look.Cell{Text: " · tracked " + brief(acc.Tracked)}, lost,
-		look.Cell{Text: " · " + sampleText(acc.SampleRate)},
-		look.Cell{Text: costText(&a.d.Frame.Snapshot.Cost), Role: look.Dim})
-	return a.look.Line(false, cells...)
+	tracked := look.Cell{Text: " · tracked " + brief(acc.Tracked)}
+	if detail == 0 {
+		return append(cells, lost, look.Cell{Text: " · " + sampleText(acc.SampleRate, false)}, tracked)
+	}
+	return append(cells, tracked, lost,
+		look.Cell{Text: " · " + sampleText(acc.SampleRate, detail >= 4)},
+		look.Cell{Text: costText(cost, detail >= 5), Role: look.Dim})
 }
 
 func (a *app) windowText() string {
@@ -159,12 +181,22 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%d m %d s", s/60, s%60)
 }
 
-func (a *app) lostText() string {
-	var parts []string
-	for _, c := range a.d.Causes {
-		parts = append(parts, fmt.Sprintf("%s %s", c.Name, brief(c.Count)))
+// lostText has all causes, the largest one, or none.
+func (a *app) lostText(detail int) string {
+	text := brief(a.d.Lost)
+	switch {
+	case detail >= 3:
+		var parts []string
+		for _, c := range a.d.Causes {
+			parts = append(parts, fmt.Sprintf("%s %s", c.Name, brief(c.Count)))
+		}
+		text += ": " + strings.Join(parts, ", ")
+	case detail == 2 && len(a.d.Causes) == 1:
+		text += " " + a.d.Causes[0].Name
+	case detail == 2:
+		text += " " + a.d.Causes[0].Name + "…"
 	}
-	return brief(a.d.Lost) + ": " + strings.Join(parts, ", ")
+	return text
 }
 
 // brief is a count in few columns.
@@ -175,8 +207,10 @@ func brief(n uint64) string {
 	return strings.TrimSuffix(human.Rate(n, time.Second), "/s")
 }
 
-func sampleText(rate float64) string {
+func sampleText(rate float64, full bool) string {
 	switch {
+	case rate > 0 && !full:
+		return fmt.Sprintf("1/%.0f", 1/rate)
 	case rate >= 1:
 		return "every packet"
 	case rate > 0:
@@ -187,8 +221,11 @@ func sampleText(rate float64) string {
 
 // costText is the tool's own cost, in percent of one core; what is unknown is
 // left out.
-func costText(c *model.Cost) string {
+func costText(c *model.Cost, full bool) string {
 	out := ""
+	if !full && c.BPFCPUPercent != nil && c.UserCPUPercent != nil {
+		return fmt.Sprintf(" · cost %.1f%%", *c.BPFCPUPercent+*c.UserCPUPercent)
+	}
 	if c.BPFCPUPercent != nil {
 		out += fmt.Sprintf(" bpf %.1f%%", *c.BPFCPUPercent)
 	}

@@ -87,9 +87,9 @@ func (s *Screen) Keys() []key.Binding {
 	k.Open.SetHelp("enter", "its hops")
 	if s.inHops {
 		k.Open.SetHelp("enter", "heat map")
-		return []key.Binding{k.Up, k.Down, k.Open, k.Back, k.Mode, k.Tab, k.Left}
+		return []key.Binding{k.Open, k.Back, k.Mode, k.Tab, k.Left}
 	}
-	return []key.Binding{k.Up, k.Down, k.Open, k.Back, k.Mode, k.Tab, k.Left, k.Filter, k.Sort}
+	return []key.Binding{k.Open, k.Back, k.Mode, k.Tab, k.Left, k.Filter, k.Sort}
 }
 
 // Press handles a key.

@@ -107,7 +107,7 @@ func (s *Screen) talkLine(l *look.Look, width, i int, r *digest.Row) string {
 	}
 	p := t.Worst
 	return s.talkCells(l, selected && !s.inHops, width, look.Plain, mark+peer(t, r), digest.Service(p.Proto, p.Port),
-		human.Rate(t.Packets(), s.d.Window), duration(p.Total.P50Ns), requestP99(t), responseP99(t), duration(p.Total.MaxNs))
+		s.d.PerSecond(t.Packets()), duration(p.Total.P50Ns), requestP99(t), responseP99(t), duration(p.Total.MaxNs))
 }
 
 // talkCells lays out a line of the list. Of the columns those that fit are

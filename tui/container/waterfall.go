@@ -41,6 +41,9 @@ func (s *Screen) fall() {
 	s.hops.Settle(len(s.lines), s.lineKeyAt)
 }
 
+// remarkable is the share from which on the largest hop is marked.
+const remarkable = 0.25
+
 func pathLines(p *model.Path) []line {
 	out := []line{{path: p}}
 	begin, worst := 0.0, 0
@@ -52,7 +55,7 @@ func pathLines(p *model.Path) []line {
 			worst = i + 1
 		}
 	}
-	if worst > 0 {
+	if worst > 0 && out[worst].hop.Share >= remarkable {
 		out[worst].worst = true
 	}
 	return out
@@ -151,7 +154,7 @@ func (s *Screen) waterfall(l *look.Look, width, height int) []string {
 			label -= numberWidth
 		}
 	}
-	if bar = label * 2 / 5; bar < 8 {
+	if bar = max(label*2/7, label-s.longest()-4); bar < 8 {
 		bar = 0
 	}
 	label -= bar
@@ -163,6 +166,17 @@ func (s *Screen) waterfall(l *look.Look, width, height int) []string {
 		out = append(out, s.waterfallLine(l, &s.lines[i], s.inHops && i == s.hops.At(), shown, label, bar, scale))
 	}
 	return out
+}
+
+// longest is the width of the longest hop.
+func (s *Screen) longest() int {
+	n := 0
+	for i := range s.lines {
+		if h := s.lines[i].hop; h != nil {
+			n = max(n, look.Width(h.Hop)+3+look.Width(h.Where))
+		}
+	}
+	return n
 }
 
 func (s *Screen) waterfallHeading(l *look.Look, shown []number, label, bar int) string {
@@ -183,6 +197,9 @@ func (s *Screen) waterfallLine(l *look.Look, x *line, selected bool, shown []num
 	}
 	var cells []look.Cell
 	if x.hop == nil {
+		if len(shown) > 0 && shown[0].title == "share" { // a path is the whole
+			shown, bar = shown[1:], bar+numberWidth
+		}
 		cells = append(cells, look.Cell{Text: mark}, look.Cell{Text: pathTitle(x.path), Width: label + bar, Role: look.Title})
 	} else {
 		if x.worst {

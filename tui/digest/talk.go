@@ -3,8 +3,10 @@ package digest
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/model/human"
 )
 
 // Talk is a conversation: both directions of one path. Either may be missing.
@@ -113,6 +115,14 @@ func (d *Digest) countPath(from, to int, p *model.Path) {
 		d.Rows[to].RX.Packets += p.Journeys
 		d.Rows[to].RX.Bytes += p.Bytes
 	}
+}
+
+// PerSecond is how many a second, for a column that says so: "1.23k".
+func (d *Digest) PerSecond(n uint64) string {
+	if n == 0 {
+		return "0"
+	}
+	return strings.TrimSuffix(human.Rate(n, d.Window), "/s")
 }
 
 // Packets of both directions.

@@ -44,6 +44,7 @@ type Screen struct {
 	detail  bool
 	firstAt int
 	from    int
+	longest int // width of the longest reason
 }
 
 // row is one line: a drop, or several of one group.
@@ -73,7 +74,7 @@ func (s *Screen) Filter(text string) {
 func (s *Screen) Keys() []key.Binding {
 	k := s.keys
 	k.Open.SetHelp("enter", "explain")
-	return []key.Binding{k.Up, k.Down, k.Open, k.Back, k.Filter, k.Group}
+	return []key.Binding{k.Open, k.Back, k.Filter, k.Group}
 }
 
 // Press handles a key.

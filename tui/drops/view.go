@@ -21,6 +21,10 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	if width >= 40 {
 		lines = append(lines, l.Line(false, look.Cell{Text: " " + s.about(), Width: width, Role: look.Dim}))
 	}
+	s.longest = len("reason")
+	for i := range s.rows {
+		s.longest = max(s.longest, look.Width(s.reason(&s.rows[i])))
+	}
 	lines = append(lines, s.cells(l, width, false, look.Title, "", "packets", "per s", "reason", "where", s.lastTitle()))
 	var below []string
 	if s.detail {
@@ -36,7 +40,7 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 			mark = ">"
 		}
 		lines = append(lines, s.cells(l, width, i == s.list.At(), look.Plain, mark,
-			human.Count(r.count), human.Rate(r.count, s.d.Window), s.reason(r), s.where(r), s.last(r)))
+			human.Count(r.count), s.d.PerSecond(r.count), s.reason(r), s.where(r), s.last(r)))
 	}
 	return append(lines, below...)
 }
@@ -99,12 +103,14 @@ func (s *Screen) cells(l *look.Look, width int, selected bool, role look.Role, m
 	if role == look.Plain {
 		bad = look.Bad
 	}
-	third := max(4, free/3)
-	cells = append(cells, look.Cell{Text: "  " + reason, Width: third, Role: bad})
-	if free >= 3*8 {
-		cells = append(cells, look.Cell{Text: " " + where, Width: third, Role: role},
-			look.Cell{Text: " " + last, Width: max(1, free-2*third), Role: role})
+	if free < 3*8 {
+		return l.Line(selected, append(cells, look.Cell{Text: "  " + reason, Width: max(4, free), Role: bad})...)
 	}
+	first := min(s.longest+3, free/3)
+	rest := free - first
+	cells = append(cells, look.Cell{Text: "  " + reason, Width: first, Role: bad},
+		look.Cell{Text: " " + where, Width: rest / 2, Role: role},
+		look.Cell{Text: " " + last, Width: rest - rest/2, Role: role})
 	return l.Line(selected, cells...)
 }
 

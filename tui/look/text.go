@@ -27,7 +27,7 @@ func (l *Look) Line(selected bool, cells ...Cell) string {
 	for _, c := range cells {
 		text := l.Clean(c.Text)
 		if c.Width > 0 {
-			text = pad(text, c.Width, c.Right)
+			text = l.pad(text, c.Width, c.Right)
 		}
 		if selected {
 			b.WriteString(text)
@@ -98,11 +98,11 @@ func Width(s string) int { return ansi.StringWidth(s) }
 
 // pad cuts or fills a text without paint. What is cut off is told by an
 // ellipsis.
-func pad(s string, width int, right bool) string {
+func (l *Look) pad(s string, width int, right bool) string {
 	w := ansi.StringWidth(s)
 	if w > width {
 		mark := "…"
-		if isASCII(s) {
+		if l.ASCII {
 			mark = "~"
 		}
 		s = ansi.Truncate(s, width, mark)

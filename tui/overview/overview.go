@@ -80,7 +80,7 @@ func (s *Screen) Filter(text string) {
 
 // Keys are the screen's own keys.
 func (s *Screen) Keys() []key.Binding {
-	return []key.Binding{s.keys.Up, s.keys.Down, s.keys.Open, s.keys.Filter, s.keys.Sort, s.keys.Group}
+	return []key.Binding{s.keys.Open, s.keys.Filter, s.keys.Sort, s.keys.Group}
 }
 
 // Press handles a key.

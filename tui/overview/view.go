@@ -33,8 +33,8 @@ func columns() []column {
 		{title: "p99 by second", width: 22, from: 120, cell: trend},
 		{title: hopColumn, from: 52, cell: hop},
 		{title: "share", width: 7, from: 52, right: true, cell: share},
-		{title: "drops/s", width: 9, from: 36, right: true, cell: drops},
-		{title: "pkts/s", width: 9, from: 66, right: true, cell: rate},
+		{title: "drops/s", width: 8, from: 36, right: true, cell: drops},
+		{title: "pkts/s", width: 8, from: 66, right: true, cell: rate},
 		{title: "in/s", width: 9, from: 140, right: true, cell: received},
 		{title: "out/s", width: 9, from: 140, right: true, cell: sent},
 		{title: "service", width: 14, from: 160, cell: service},
@@ -49,7 +49,7 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	}
 	lines := s.findings(l, width, height)
 	lines = append(lines, l.Paint(look.Dim, " "+s.about()))
-	shown := arrangeColumns(width)
+	shown := arrangeColumns(width, s.longest())
 	lines = append(lines, s.heading(l, shown))
 	s.firstAt = len(lines)
 	from, to := s.list.InSight(len(s.entries), height-len(lines))
@@ -63,9 +63,23 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	return lines
 }
 
+// longest is the width of the longest name.
+func (s *Screen) longest() int {
+	n := 0
+	for i := range s.entries {
+		e := &s.entries[i]
+		text, _ := name(s, e)
+		if e.row.Dead {
+			text = e.row.Name // what follows may be cut off
+		}
+		n = max(n, look.Width(text))
+	}
+	return n
+}
+
 // arrangeColumns chooses the columns that fit, and gives what is free to the
-// name and the hop.
-func arrangeColumns(width int) []column {
+// names, as much as they need up to a half, and the hop.
+func arrangeColumns(width, longest int) []column {
 	var out []column
 	free := width - 2
 	for _, c := range columns() {
@@ -77,7 +91,7 @@ func arrangeColumns(width int) []column {
 	rest := free
 	for i := range out {
 		if out[i].title == hopColumn {
-			out[i].width = max(0, free*11/20)
+			out[i].width = max(0, free-min(longest+2, free/2))
 			rest -= out[i].width
 		}
 	}
@@ -244,14 +258,14 @@ func drops(s *Screen, e *entry) (string, look.Role) {
 	if e.row.Drops == 0 {
 		return "0", look.Dim
 	}
-	return human.Rate(e.row.Drops, s.d.Window), look.Bad
+	return s.d.PerSecond(e.row.Drops), look.Bad
 }
 
 func rate(s *Screen, e *entry) (string, look.Role) {
 	if packets(e.row) == 0 {
 		return "0", look.Dim
 	}
-	return human.Rate(packets(e.row), s.d.Window), look.Plain
+	return s.d.PerSecond(packets(e.row)), look.Plain
 }
 
 func received(s *Screen, e *entry) (string, look.Role) { return bytesRate(s, e.row.RX) }

@@ -33,6 +33,7 @@ type row struct {
 	key    string
 	depth  int
 	last   bool // of its parent
+	under  bool // its parent is the last one
 	name   string
 	about  string
 	end    string // key of the container, "" for what is none
@@ -65,7 +66,7 @@ func (s *Screen) Filter(text string) {
 
 // Keys are the screen's own keys.
 func (s *Screen) Keys() []key.Binding {
-	return []key.Binding{s.keys.Up, s.keys.Down, s.keys.Open, s.keys.Back, s.keys.Filter}
+	return []key.Binding{s.keys.Open, s.keys.Back, s.keys.Filter}
 }
 
 // Press handles a key.
@@ -202,20 +203,27 @@ func (t *tree) network(n network) {
 			key: n.name + " " + m.c.ID, depth: 1, last: i == len(n.members)-1,
 			name: m.c.Name, about: about, end: m.c.ID,
 		})
-		t.place(m.leg.Interface+" of "+m.c.Name, m.c.ID)
-		t.place("veth of "+m.c.Name, m.c.ID)
+		t.places(i == len(n.members)-1, m.c.ID, m.leg.Interface+" of "+m.c.Name, "veth of "+m.c.Name)
 	}
 }
 
-// place adds a place below the row before it, if packets were seen there. A
-// container in two networks has two cables of one name: it is told once.
-func (t *tree) place(where, end string) {
-	l, ok := t.loads[where]
-	if !ok || t.placed[where] {
-		return
+// places adds those places below the row before them at which packets were
+// seen. A container in two networks has two cables of one name: it is told
+// once.
+func (t *tree) places(under bool, end string, names ...string) {
+	for _, where := range names {
+		l, ok := t.loads[where]
+		if !ok || t.placed[where] {
+			continue
+		}
+		t.placed[where] = true
+		t.rows = append(t.rows, row{
+			key: where, depth: 2, under: under, name: where, load: l, drops: t.drops[where], end: end,
+		})
 	}
-	t.placed[where] = true
-	t.rows = append(t.rows, row{key: where, depth: 2, name: where, load: l, drops: t.drops[where], end: end})
+	if r := &t.rows[len(t.rows)-1]; r.depth == 2 {
+		r.last = true
+	}
 }
 
 // host has all other places: bridges, netfilter, NICs.
@@ -235,9 +243,17 @@ func (t *tree) host() {
 	t.rows = append(t.rows, row{key: "host", name: "this host", about: "bridges, netfilter, devices"})
 	for i, where := range rest {
 		t.rows = append(t.rows, row{
-			key: where, depth: 1, last: i == len(rest)-1, name: where, load: t.loads[where], drops: t.drops[where],
+			key: where, depth: 1, last: i == len(rest)-1, name: where, about: aboutPlace(where), load: t.loads[where], drops: t.drops[where],
 		})
 	}
+}
+
+// aboutPlace says what a bare name stands for.
+func aboutPlace(where string) string {
+	if where == "host" {
+		return "netfilter, routing"
+	}
+	return ""
 }
 
 // filtered keeps the rows with the text in them, what is above them, and what

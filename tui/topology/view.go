@@ -3,7 +3,6 @@ package topology
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/hopscope/hopscope/pkg/model/human"
 	"github.com/hopscope/hopscope/tui/look"
@@ -43,7 +42,7 @@ func (s *Screen) line(l *look.Look, width, i int) string {
 	}
 	name := mark + " "
 	if r.depth > 0 {
-		name += strings.Repeat("  ", r.depth-1) + map[bool]string{true: "└─ ", false: "├─ "}[r.last || r.depth == 2]
+		name += branch(r)
 	}
 	name += r.name
 	if r.about != "" {
@@ -62,10 +61,25 @@ func (s *Screen) line(l *look.Look, width, i int) string {
 	}
 	lost := "0"
 	if r.drops > 0 {
-		lost = human.Rate(r.drops, s.d.Window)
+		lost = s.d.PerSecond(r.drops)
 		role = look.Bad
 	}
-	return s.cells(l, width, selected, role, name, human.Rate(r.load.packets, s.d.Window), mean, human.Duration(r.load.p99), lost)
+	return s.cells(l, width, selected, role, name, s.d.PerSecond(r.load.packets), mean, human.Duration(r.load.p99), lost)
+}
+
+// branch is the line from a row's parent to it.
+func branch(r *row) string {
+	out := ""
+	if r.depth == 2 {
+		out = "│  "
+		if r.under {
+			out = "   "
+		}
+	}
+	if r.last {
+		return out + "└─ "
+	}
+	return out + "├─ "
 }
 
 // cells lays out a line: the tree, and the numbers that there is room for.

@@ -1,0 +1,66 @@
+package fake
+
+import (
+	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/inventory"
+)
+
+// Endpoint names an end.
+func (w *World) Endpoint(e inventory.RawEndpoint) inventory.Endpoint {
+	if c := w.byNetns[e.Netns]; c != nil {
+		return inventory.Endpoint{Kind: inventory.KindContainer, Name: c.Name, ContainerID: c.ID}
+	}
+	if e.Netns == hostNS {
+		return inventory.Endpoint{Kind: inventory.KindHost, Name: "(host)"}
+	}
+	for i := range w.Containers {
+		if address(i) == e.Addr {
+			return inventory.Endpoint{Kind: inventory.KindContainer, Name: w.Containers[i].Name, ContainerID: w.Containers[i].ID}
+		}
+	}
+	return inventory.Endpoint{Kind: inventory.KindExternal, Name: e.Addr.String()}
+}
+
+// Where names a place.
+func (w *World) Where(ns, ifindex uint32) (where, device string) {
+	switch {
+	case ns != hostNS:
+		if c := w.byNetns[ns]; c != nil {
+			return "eth0 of " + c.Name, "eth0"
+		}
+	case ifindex == nic:
+		return "eth0", "eth0"
+	case ifindex >= 100:
+		if c := w.byNetns[ifindex]; c != nil { // veth(i) is netns(i)
+			return "veth of " + c.Name, c.Networks[0].HostInterface
+		}
+	}
+	return "host", ""
+}
+
+// Network is the only one.
+func (w *World) Network(ns, _ uint32) (inventory.Network, bool) {
+	return inventory.Network{Name: "shop"}, w.byNetns[ns] != nil
+}
+
+// Reason names a drop's reason.
+func (w *World) Reason(n uint32) string {
+	if n == 3 {
+		return "NETFILTER_DROP"
+	}
+	return ""
+}
+
+// Symbol names a kernel function.
+func (w *World) Symbol(uint64) string { return "nf_hook_slow+0xa3" }
+
+// Feed shows a world's history.
+type Feed struct {
+	World   *World
+	History *history.History
+}
+
+// Frame makes a frame.
+func (f *Feed) Frame(q history.Query) (history.Frame, error) {
+	return f.History.Frame(q, f.World, f.World.Meta()), nil
+}
