@@ -112,14 +112,15 @@ func slowShop() *model.Aggregator {
 		hops = way(i, apiNS, apiEth, vethAPI, webNS, webEth, vethWeb)
 		a.Add(trip(hops, journey.Tuple{Src: api, Dst: web}, 1252), hops)
 	}
-	for range 12 {
-		hops := way(0, webNS, webEth, vethWeb, apiNS, apiEth, vethAPI)[:4]
-		j := trip(hops, journey.Tuple{Src: web, Dst: netip.MustParseAddrPort("203.0.113.7:443")}, 60)
-		j.Ending, j.DropReason, j.DropLocation = journey.EndingDropped, 8, 1
-		j.Stops[len(j.Stops)-1].Point = journey.PointFree
-		j.Stops[len(j.Stops)-2].Point = journey.PointForwardIn
-		a.Add(j, hops)
-	}
+	a.AddDrops(model.DropCount{
+		Reason: 8, Location: 1, Stack: []uint64{1}, Count: 12,
+		Place: journey.Place{Netns: hostNS, Ifindex: vethWeb}, Point: journey.PointForwardIn, Born: webNS,
+		Src: web.Addr(), Dst: netip.MustParseAddr("203.0.113.7"), Port: 443, Proto: journey.ProtoTCP, Attributed: "journey",
+	})
+	a.AddRetransmits(model.RetransmitCount{
+		Netns: webNS, Local: web.Addr(), Remote: api.Addr(), Port: 8080,
+		Segments: model.RetransmitKinds{RTO: 2, Fast: 5},
+	})
 	return a
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/model/human"
 )
@@ -55,6 +56,7 @@ func Table(w io.Writer, s model.Snapshot, o Options) error {
 	findingList(p, s)
 	containers(p, s)
 	paths(p, s, o.paths())
+	tcp(p, s)
 	drops(p, s)
 	if _, err := w.Write(p.Bytes()); err != nil {
 		return fmt.Errorf("write table: %w", err)
@@ -193,10 +195,20 @@ func drops(p *page, s model.Snapshot) {
 			p.line(fmt.Sprintf("and %d more groups", len(s.Drops)-i))
 			break
 		}
-		text := fmt.Sprintf("%s at `%s @ %s`: %s → %s %s, in %s", d.Reason, d.Hop, d.Where,
+		text := fmt.Sprintf("%s%s: %s → %s %s, in %s", d.Reason, dropPlace(&d),
 			d.From.Name, d.To.Name, service(d.Proto, d.Port), d.Location)
 		p.paragraph(p.right(human.Count(d.Count), 9)+"  ", strings.Repeat(" ", 11), text, p.styles.plain)
 	}
+}
+
+func dropPlace(d *model.Drop) string {
+	switch {
+	case d.Where == "":
+		return ""
+	case d.Hop == journey.HopUnknown.String():
+		return fmt.Sprintf(" at `%s`", d.Where)
+	}
+	return fmt.Sprintf(" at `%s @ %s`", d.Hop, d.Where)
 }
 
 // service is the protocol, and the port where there is one.

@@ -34,8 +34,8 @@ func (l Limits) withDefaults() Limits {
 // Aggregator adds journeys up. It belongs to one goroutine, Snapshot included;
 // the snapshots that it gives belong to anyone.
 //
-// Delivered, left and consumed journeys make a path's latency. Dropped ones
-// have a list of their own. Segmented, merged and rebuilt ones went on as
+// Delivered, left and consumed journeys make a path's latency. Dropped packets
+// have a list of their own, see AddDrops. Segmented, merged and rebuilt ones went on as
 // another packet which carries their stops, so that they count only as traffic
 // of the containers.
 type Aggregator struct {
@@ -44,7 +44,8 @@ type Aggregator struct {
 	servers *servers
 	paths   map[rawKey]*rawPath
 	traffic map[inventory.RawEndpoint]*traffic
-	drops   map[dropKey]uint64
+	drops   map[dropKey]dropSum
+	tcp     map[tcpKey]*tcpStats
 	slow    slowest
 	notes   notes
 	once    []journey.Hop // scratch of addPath
@@ -56,6 +57,7 @@ type notes struct {
 	otherHops      uint64 // hops beyond the limit of their path
 	otherDrops     uint64 // dropped packets in groups beyond the limit
 	otherEndpoints uint64 // packets of endpoints beyond the limit
+	otherTCP       uint64 // retransmissions of TCP sides beyond the limit
 	hopMismatch    uint64 // journeys whose hops do not sum to their total
 	negative       uint64 // journeys left out: a hop of less than 0 ns
 	unusable       uint64 // journeys left out: no stop or no ending
@@ -70,7 +72,8 @@ func New(l Limits) *Aggregator {
 		servers: newServers(),
 		paths:   map[rawKey]*rawPath{},
 		traffic: map[inventory.RawEndpoint]*traffic{},
-		drops:   map[dropKey]uint64{},
+		drops:   map[dropKey]dropSum{},
+		tcp:     map[tcpKey]*tcpStats{},
 		slow:    slowest{limit: l.Slowest},
 	}
 }
@@ -99,11 +102,10 @@ func (a *Aggregator) Add(j *journey.Journey, hops []journey.Hop) {
 	weight := uint64(max(j.Weight, 1))
 	k := keyOf(j, a.servers.response(j))
 	a.addTraffic(j, k, weight)
+	a.addTCP(j, k, weight)
 	switch j.Ending {
 	case journey.EndingDelivered, journey.EndingLeft, journey.EndingConsumed:
 		a.addPath(j, k, hops, int64(total), weight)
-	case journey.EndingDropped:
-		a.addDrop(j, k, weight)
 	}
 }
 

@@ -42,6 +42,7 @@ func (a *Aggregator) Snapshot(names Names, meta Meta) Snapshot {
 		Paths:       b.paths(a),
 		Containers:  b.containers(a),
 		Slowest:     b.slowest(a),
+		TCP:         b.tcp(a),
 	}
 	var classes map[Class]uint64
 	s.Drops, classes = b.drops(a)
@@ -72,6 +73,7 @@ func (n notes) export(to map[string]uint64, classes map[Class]uint64) {
 	to["other_hops"] = n.otherHops
 	to["other_drops"] = n.otherDrops
 	to["other_endpoints"] = n.otherEndpoints
+	to["other_tcp"] = n.otherTCP
 	to["hop_sum_mismatch"] = n.hopMismatch
 	to["negative_hops"] = n.negative
 	to["unusable_journeys"] = n.unusable

@@ -11,7 +11,7 @@ import (
 // dropName is one group of drops by name.
 type dropName struct {
 	reason, hop, where, device, location string
-	container                            string
+	container, attributed                string
 	from, to                             inventory.Endpoint
 	proto                                uint8
 	port                                 uint16
@@ -21,25 +21,30 @@ type dropName struct {
 func (b *builder) drops(a *Aggregator) ([]Drop, map[Class]uint64) {
 	rules := dropRules()
 	classes := map[Class]uint64{}
-	counts := map[dropName]uint64{}
+	sums := map[dropName]dropSum{}
 	for k, n := range a.drops {
 		d := b.dropName(k)
 		class := classify(rules, Dropped{
-			Reason: d.reason, Location: d.location, Proto: k.path.proto, TCPFlags: k.tcpFlags,
-			Multicast: k.path.dst.Addr.IsMulticast(),
+			Reason: d.reason, Location: d.location, Proto: k.proto, TCPFlags: k.tcpFlags,
+			Multicast: k.dst.IsMulticast(),
 		})
-		classes[class] += n
+		classes[class] += n.n
 		if class == ClassLoss {
-			counts[d] += n
+			sum := sums[d]
+			sum.n += n.n
+			if sum.stack == nil {
+				sum.stack = n.stack
+			}
+			sums[d] = sum
 		}
 	}
-	out := make([]Drop, 0, len(counts))
-	for d, n := range counts {
+	out := make([]Drop, 0, len(sums))
+	for d, n := range sums {
 		out = append(out, Drop{
-			Reason: d.reason, Hop: d.hop, Where: d.where, Location: d.location,
-			Container: known(d.container), Device: known(d.device),
+			Reason: d.reason, Hop: d.hop, Where: d.where, Location: d.location, Stack: b.stack(n.stack),
+			Container: known(d.container), Device: known(d.device), AttributedBy: d.attributed,
 			From: endOf(d.from), To: endOf(d.to),
-			Proto: journey.ProtoName(d.proto), Port: d.port, Count: n,
+			Proto: journey.ProtoName(d.proto), Port: d.port, Count: n.n,
 		})
 	}
 	slices.SortFunc(out, func(x, y Drop) int {
@@ -56,18 +61,51 @@ func (b *builder) drops(a *Aggregator) ([]Drop, map[Class]uint64) {
 	return out, classes
 }
 
+func (b *builder) stack(addrs []uint64) []string {
+	out := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		out = append(out, b.meta.symbol(a))
+	}
+	return out
+}
+
 func (b *builder) dropName(k dropKey) dropName {
-	d := dropName{reason: b.meta.reason(k.reason), hop: k.kind.String(), proto: k.path.proto}
+	died := k.diedIn()
+	d := dropName{reason: b.meta.reason(k.reason), hop: died.Kind.String(), proto: k.proto, attributed: k.attributed}
 	if k.other {
 		d.where, d.location, d.from, d.to = otherName, otherName, otherEnd(), otherEnd()
 		return d
 	}
-	p := b.place(k.place)
-	d.where, d.device, d.location = p.where, p.device, b.meta.symbol(k.location)
-	d.from, d.to, d.port = b.endpoint(k.path.src), b.endpoint(k.path.dst), k.path.port
-	// A drop inside of a container's namespace is that container's.
-	if at := b.endpoint(inventory.RawEndpoint{Netns: k.place.Netns}); at.Kind == inventory.KindContainer {
-		d.container = at.Name
+	if died.Place != (journey.Place{}) {
+		p := b.place(died.Place)
+		d.where, d.device = p.where, p.device
 	}
+	d.location, d.port = b.meta.symbol(k.location), k.port
+	d.from = b.endpoint(inventory.RawEndpoint{Netns: k.born, Addr: k.src})
+	d.to = b.endpoint(inventory.RawEndpoint{Addr: k.dst})
+	d.container, d.attributed = b.dropOwner(k, d)
 	return d
+}
+
+// dropOwner says whose packets they were: of the container in whose namespace
+// they died, else of its socket's, else of the one that they were for or came
+// from, by its address.
+func (b *builder) dropOwner(k dropKey, d dropName) (name, how string) {
+	for _, raw := range []inventory.RawEndpoint{{Cgroup: k.cgroup}, {Netns: k.place.Netns}} {
+		if raw == (inventory.RawEndpoint{}) {
+			continue
+		}
+		if at := b.endpoint(raw); at.Kind == inventory.KindContainer {
+			return at.Name, d.attributed
+		}
+	}
+	for _, e := range []inventory.Endpoint{d.to, d.from} {
+		if e.Kind == inventory.KindContainer {
+			if d.attributed == "none" || d.attributed == "device" {
+				return e.Name, "address"
+			}
+			return e.Name, d.attributed
+		}
+	}
+	return "", d.attributed
 }

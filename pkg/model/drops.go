@@ -1,28 +1,65 @@
 package model
 
-import "github.com/hopscope/hopscope/pkg/journey"
+import (
+	"net/netip"
+
+	"github.com/hopscope/hopscope/pkg/journey"
+)
 
 // dropKey is one group of drops in raw facts.
 type dropKey struct {
-	path     rawKey
-	reason   uint32
-	location uint64
-	tcpFlags uint8
-	kind     journey.HopKind
-	place    journey.Place
-	other    bool
+	reason     uint32
+	born       uint32
+	location   uint64
+	cgroup     uint64
+	src, dst   netip.Addr
+	place      journey.Place
+	port       uint16
+	point      journey.Point
+	proto      uint8
+	tcpFlags   uint8
+	attributed string
+	other      bool
 }
 
-// addDrop counts a dropped journey in the hop in which it died.
-func (a *Aggregator) addDrop(j *journey.Journey, path rawKey, weight uint64) {
-	died := j.DiedIn()
-	k := dropKey{
-		path: path, reason: j.DropReason, location: j.DropLocation, tcpFlags: j.TCPFlags,
-		kind: died.Kind, place: died.Place,
+// dropSum is what was counted under one key.
+type dropSum struct {
+	n     uint64
+	stack []uint64 // of the first
+}
+
+// AddDrops counts dropped packets. Journeys that ended as dropped are not
+// counted beside them: these counts hold every packet, tracked or not.
+func (a *Aggregator) AddDrops(d DropCount) {
+	a.addDrops(dropKey{
+		reason: d.Reason, born: d.Born, location: d.Location, cgroup: d.Cgroup, src: d.Src, dst: d.Dst,
+		place: d.Place, port: d.Port, point: d.Point, proto: d.Proto, tcpFlags: d.TCPFlags, attributed: d.Attributed,
+	}, dropSum{d.Count, d.Stack})
+}
+
+func (a *Aggregator) addDrops(k dropKey, n dropSum) {
+	sum, ok := a.drops[k]
+	if !ok && len(a.drops) >= a.limits.Drops && !k.other {
+		a.notes.otherDrops += n.n
+		k = dropKey{reason: k.reason, proto: k.proto, other: true}
+		sum = a.drops[k]
 	}
-	if _, ok := a.drops[k]; !ok && len(a.drops) >= a.limits.Drops {
-		a.notes.otherDrops += weight
-		k = dropKey{reason: j.DropReason, other: true, path: rawKey{proto: j.Proto, other: true}}
+	if sum.stack == nil {
+		sum.stack = n.stack
 	}
-	a.drops[k] += weight
+	sum.n += n.n
+	a.drops[k] = sum
+}
+
+// diedIn names and places the hop in which packets of the group died by their
+// last stop: HopUnknown where they had none.
+func (k dropKey) diedIn() journey.Hop {
+	if k.point == 0 {
+		return journey.Hop{Place: k.place}
+	}
+	last := journey.Stop{Netns: k.place.Netns, Ifindex: k.place.Ifindex, Point: k.point}
+	end := last
+	end.Point = journey.PointFree
+	j := journey.Journey{Proto: k.proto, Ending: journey.EndingDropped, Stops: []journey.Stop{last, end}}
+	return j.DiedIn()
 }

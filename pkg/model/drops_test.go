@@ -3,6 +3,7 @@ package model
 import (
 	"testing"
 
+	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 )
 
@@ -18,22 +19,18 @@ func (fakeSymbols) Symbol(addr uint64) string {
 
 func TestDrops(t *testing.T) {
 	a := New(Limits{})
-	drop := func(n int, reason uint32, location uint64) {
-		hops := bridged()[:3]
-		for range n {
-			j := packet(hops)
-			j.Ending, j.DropReason, j.DropLocation, j.Weight = journey.EndingDropped, reason, location, 2
-			last := &j.Stops[len(j.Stops)-1]
-			last.Point, last.Netns, last.Ifindex = journey.PointFree, 0, 0
-			j.Stops[len(j.Stops)-2].Netns = apiNS
-			j.Stops[len(j.Stops)-2].Ifindex = apiEth
-			a.Add(j, hops)
-		}
+	drop := func(n uint64, reason uint32, location uint64) {
+		a.AddDrops(DropCount{
+			Reason: reason, Location: location, Stack: []uint64{location, 2}, Count: n,
+			Place: journey.Place{Netns: apiNS, Ifindex: apiEth}, Point: journey.PointReceive, Born: webNS,
+			Src: webAddr, Dst: apiAddr, Port: 8080, Proto: journey.ProtoTCP, Attributed: "journey",
+		})
 	}
-	drop(3, 8, 2)
-	drop(5, 2, 1)
-	drop(4, 3, 3)
-	drop(7, 3, 99)
+	drop(6, 8, 2)
+	drop(10, 2, 1)
+	drop(8, 3, 3)
+	drop(10, 3, 99)
+	drop(4, 3, 99)
 	s := a.Snapshot(shop(), Meta{Symbols: fakeSymbols{}})
 	if len(s.Drops) != 2 || len(s.Paths) != 0 {
 		t.Fatalf("%d drops, %d paths, want 2 and 0: %+v", len(s.Drops), len(s.Paths), s.Drops)
@@ -50,8 +47,42 @@ func TestDrops(t *testing.T) {
 	if d.Hop != "stack_rx" || d.Where != "eth0 of api" || d.Container == nil || *d.Container != "api" || *d.Device != "dev21" {
 		t.Errorf("place: %+v", d)
 	}
+	if d.AttributedBy != "journey" || len(d.Stack) != 2 || d.Stack[0] != "nf_hook_slow+0x9c" {
+		t.Errorf("by %q, stack %v", d.AttributedBy, d.Stack)
+	}
 	if n := s.Accounting.Notes["freed_noise"]; n != 18 {
-		t.Errorf("freed_noise is %d, want 2×(5+4)", n)
+		t.Errorf("freed_noise is %d, want 10+8", n)
+	}
+}
+
+// byAddress knows api by its address, too.
+type byAddress struct{ Names }
+
+func (n byAddress) Endpoint(raw inventory.RawEndpoint) inventory.Endpoint {
+	if raw.Addr == apiAddr {
+		raw = inventory.RawEndpoint{Netns: apiNS}
+	}
+	return n.Names.Endpoint(raw)
+}
+
+// Without a journey, a device in a container's namespace or a socket, the
+// addresses tell whose packets they were.
+func TestDropOwner(t *testing.T) {
+	for _, c := range []struct {
+		name, owner, by string
+		d               DropCount
+	}{
+		{"in the container", "api", "device", DropCount{Place: journey.Place{Netns: apiNS, Ifindex: apiEth}, Attributed: "device"}},
+		{"on the host", "api", "address", DropCount{Place: journey.Place{Netns: hostNS, Ifindex: 3}, Attributed: "device"}},
+		{"nowhere", "api", "address", DropCount{Attributed: "none"}},
+	} {
+		a := New(Limits{})
+		c.d.Dst, c.d.Count, c.d.Proto = apiAddr, 1, journey.ProtoUDP
+		a.AddDrops(c.d)
+		got := a.Snapshot(byAddress{shop()}, Meta{}).Drops[0]
+		if got.Container == nil || *got.Container != c.owner || got.AttributedBy != c.by || got.Hop != "unknown" {
+			t.Errorf("%s: %+v", c.name, got)
+		}
 	}
 }
 
@@ -80,9 +111,7 @@ func TestClassify(t *testing.T) {
 func TestDropsBeyondTheLimit(t *testing.T) {
 	a := New(Limits{Drops: 2})
 	for i := range 5 {
-		j := packet(bridged())
-		j.Ending, j.DropReason, j.DropLocation = journey.EndingDropped, 8, uint64(i)
-		a.Add(j, bridged())
+		a.AddDrops(DropCount{Reason: 8, Location: uint64(i), Count: 1})
 	}
 	s := a.Snapshot(shop(), Meta{})
 	if len(s.Drops) != 3 || s.Drops[0].Count != 3 || s.Drops[0].From.Name != otherName || s.Accounting.Notes["other_drops"] != 3 {

@@ -22,18 +22,27 @@ func (a *Aggregator) Merge(s *Sealed) {
 		}
 	}
 	for _, d := range s.drops {
-		k := d.key
-		if _, ok := a.drops[k]; !ok && len(a.drops) >= a.limits.Drops && !k.other {
-			a.notes.otherDrops += d.n
-			k = dropKey{reason: k.reason, other: true, path: rawKey{proto: k.path.proto, other: true}}
-		}
-		a.drops[k] += d.n
+		a.addDrops(d.key, d.sum)
+	}
+	for i := range s.tcp {
+		a.mergeTCP(s, &s.tcp[i])
 	}
 	for i := range s.slow {
 		j := &s.slow[i]
 		a.slow.offer(j.start, j.key, j.hops, j.total)
 	}
 	a.notes.merge(s.notes)
+}
+
+func (a *Aggregator) mergeTCP(s *Sealed, from *sealedTCP) {
+	to := a.tcpSide(from.key)
+	if to == nil {
+		a.notes.otherTCP += from.retransmits.Total()
+		return
+	}
+	to.rtt.mergeSealed(s, &from.rtt)
+	to.segments += from.segments
+	to.retransmits.add(from.retransmits)
 }
 
 func (a *Aggregator) mergePath(s *Sealed, from *sealedPath) {
@@ -105,6 +114,7 @@ func (n *notes) merge(o notes) {
 	n.otherHops += o.otherHops
 	n.otherDrops += o.otherDrops
 	n.otherEndpoints += o.otherEndpoints
+	n.otherTCP += o.otherTCP
 	n.hopMismatch += o.hopMismatch
 	n.negative += o.negative
 	n.unusable += o.unusable

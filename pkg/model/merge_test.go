@@ -26,8 +26,15 @@ func randomTraffic(r *rand.Rand, n int, pick func(i int) []*Aggregator) {
 		j.First.Dst = port(apiAddr, uint16(8080+r.IntN(4)))
 		j.Last.Dst = j.First.Dst
 		if r.IntN(10) == 0 {
-			j.Ending, j.DropReason = journey.EndingDropped, 2+r.Uint32N(3)
+			d := DropCount{Reason: 2 + r.Uint32N(3), Count: 1 + r.Uint64N(3), Dst: apiAddr, Proto: journey.ProtoTCP}
+			x := RetransmitCount{Netns: webNS, Local: webAddr, Remote: apiAddr, Port: 8080,
+				Segments: RetransmitKinds{RTO: r.Uint64N(3), Fast: 1}}
+			for _, a := range pick(i) {
+				a.AddDrops(d)
+				a.AddRetransmits(x)
+			}
 		}
+		j.SRTT = time.Duration(r.IntN(1e6))
 		if r.IntN(2) == 0 {
 			j = reply(j)
 		}

@@ -22,6 +22,7 @@ type Sealed struct {
 	ns      []uint64 // of the rows
 	traffic []sealedTraffic
 	drops   []sealedDrop
+	tcp     []sealedTCP
 	slow    []slowJourney
 	notes   notes
 }
@@ -70,7 +71,14 @@ type sealedTraffic struct {
 
 type sealedDrop struct {
 	key dropKey
-	n   uint64
+	sum dropSum
+}
+
+type sealedTCP struct {
+	key         tcpKey
+	rtt         sealedDist
+	segments    uint64
+	retransmits RetransmitKinds
 }
 
 // Seal copies what was added so far.
@@ -93,6 +101,9 @@ func (a *Aggregator) Seal() *Sealed {
 	}
 	for k, n := range a.drops {
 		s.drops = append(s.drops, sealedDrop{k, n})
+	}
+	for k, t := range a.tcp {
+		s.tcp = append(s.tcp, sealedTCP{k, s.dist(&t.rtt), t.segments, t.retransmits})
 	}
 	for _, j := range a.slow.kept {
 		j.hops = append([]journey.Hop(nil), j.hops...)
@@ -171,7 +182,7 @@ func clampCount(n float64) uint32 {
 func (s *Sealed) Size() int {
 	return int(unsafe.Sizeof(*s)) +
 		sizeOf(s.paths) + sizeOf(s.hops) + sizeOf(s.edges) + sizeOf(s.rows) + sizeOf(s.bins) +
-		sizeOf(s.ns) + sizeOf(s.traffic) + sizeOf(s.drops) + sizeOf(s.slow) +
+		sizeOf(s.ns) + sizeOf(s.traffic) + sizeOf(s.drops) + sizeOf(s.tcp) + sizeOf(s.slow) +
 		len(s.slow)*16*int(unsafe.Sizeof(journey.Hop{}))
 }
 

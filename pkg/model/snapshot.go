@@ -21,6 +21,7 @@ type Snapshot struct {
 	Findings    []Finding   `json:"findings"`
 	Containers  []Container `json:"containers"`
 	Paths       []Path      `json:"paths"`
+	TCP         []TCP       `json:"tcp"`
 	Drops       []Drop      `json:"drops"`
 	Slowest     []Slow      `json:"slowest"`
 }
@@ -155,7 +156,26 @@ type Bin struct {
 	Count uint64 `json:"count"`
 }
 
-// Drop is one group of dropped packets that were tracked.
+// TCP is one side of the connections between two ends for one service: the
+// sockets of From. Retransmits are those that From sent, counted exactly;
+// SegmentsSent is the weighted estimate.
+type TCP struct {
+	From         End         `json:"from"`
+	To           End         `json:"to"`
+	Port         uint16      `json:"port"`
+	Role         string      `json:"role"` // client, server
+	RTT          Dist        `json:"rtt"`  // the kernel's smoothed round trip time at each packet received
+	SegmentsSent uint64      `json:"segments_sent"`
+	Retransmits  Retransmits `json:"retransmits"`
+}
+
+// Retransmits counts retransmitted segments.
+type Retransmits struct {
+	Total uint64 `json:"total"`
+	RetransmitKinds
+}
+
+// Drop is one group of dropped packets, counted exactly whatever the sample rate.
 type Drop struct {
 	Reason    string  `json:"reason"`
 	Hop       string  `json:"hop"`
@@ -168,6 +188,9 @@ type Drop struct {
 	Proto     string  `json:"proto"`
 	Port      uint16  `json:"port"`
 	Count     uint64  `json:"count"`
+
+	Stack        []string `json:"stack"`
+	AttributedBy string   `json:"attributed_by"` // journey, socket, device, address, none
 }
 
 // Slow is one of the slowest journeys.

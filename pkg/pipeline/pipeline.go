@@ -63,9 +63,13 @@ func (p *Pipeline) Journey(j *journey.Journey) {
 	}
 	p.agg.Add(j, p.hops)
 	for _, s := range p.sinks {
-		if err := s.Journey(j, p.hops); err != nil && p.err == nil {
-			p.err = err
-		}
+		p.keepError(s.Journey(j, p.hops))
+	}
+}
+
+func (p *Pipeline) keepError(err error) {
+	if p.err == nil {
+		p.err = err
 	}
 }
 
@@ -73,9 +77,7 @@ func (p *Pipeline) Journey(j *journey.Journey) {
 func (p *Pipeline) noteError(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err == nil {
-		p.err = err
-	}
+	p.keepError(err)
 }
 
 // Err is the first error that a sink or the session's upkeep gave.

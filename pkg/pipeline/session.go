@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,18 +34,24 @@ type Options struct {
 // way.
 const Drain = 300 * time.Millisecond
 
+// signalsEvery is how often the kernel's counters are looked at.
+const signalsEvery = time.Second
+
 // Session traces this host: it ties the kernel side to the inventory.
 type Session struct {
-	opts     Options
-	inv      *inventory.Inventory
-	probe    *probe.Probe
-	pipe     *Pipeline
+	opts  Options
+	inv   *inventory.Inventory
+	probe *probe.Probe
+	pipe  *Pipeline
+
+	mu       sync.Mutex
 	selected inventory.Selection
-	gov      governor
-	own      ownCost
-	started  time.Time
-	zero     time.Time // wall-clock time of CLOCK_MONOTONIC 0
-	ended    time.Time
+
+	gov     governor
+	own     ownCost
+	started time.Time
+	zero    time.Time // wall-clock time of CLOCK_MONOTONIC 0
+	ended   time.Time
 }
 
 // Open takes the inventory, resolves the selection and starts tracing. Errors
@@ -62,10 +69,11 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 }
 
 func (s *Session) open() error {
-	var err error
-	if s.selected, err = s.inv.Select(s.opts.Containers); err != nil {
+	sel, err := s.inv.Select(s.opts.Containers)
+	if err != nil {
 		return err
 	}
+	s.setSelection(sel)
 	match := Match{Ports: s.opts.Ports, Protos: s.opts.Protos}
 	if len(s.opts.Networks) > 0 {
 		if err := knownNetworks(s.inv.View(), s.opts.Networks); err != nil {
@@ -88,7 +96,7 @@ func (s *Session) open() error {
 }
 
 // Selected is the containers that the session's selectors mean at its start.
-func (s *Session) Selected() []inventory.Container { return s.selected.Containers }
+func (s *Session) Selected() []inventory.Container { return s.selection().Containers }
 
 // Inventory is the session's inventory.
 func (s *Session) Inventory() *inventory.Inventory { return s.inv }
@@ -97,9 +105,9 @@ func (s *Session) filter() probe.Filter {
 	if len(s.opts.Containers) == 0 {
 		return probe.Filter{}
 	}
+	sel := s.selection()
 	return probe.Filter{
-		Enabled: true, Netns: s.selected.Netns, Cgroups: s.selected.Cgroups,
-		Selected: s.selected.Addrs, Others: s.selected.Others,
+		Enabled: true, Netns: sel.Netns, Cgroups: sel.Cgroups, Selected: sel.Addrs, Others: sel.Others,
 	}
 }
 
@@ -126,7 +134,7 @@ func (s *Session) Run(ctx context.Context) error {
 	stop()
 	<-done
 	s.ended = time.Now()
-	return errors.Join(err, s.pipe.Err())
+	return errors.Join(err, s.takeSignals(), s.pipe.Err())
 }
 
 // watch follows the containers and the cost while records flow.
@@ -134,6 +142,8 @@ func (s *Session) watch(ctx context.Context) {
 	changes := s.inv.Changes()
 	slices := time.NewTicker(sliceEvery)
 	defer slices.Stop()
+	look := time.NewTicker(signalsEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -146,6 +156,10 @@ func (s *Session) watch(ctx context.Context) {
 			s.follow()
 		case <-slices.C:
 			s.measure(ctx)
+		case <-look.C:
+			if err := s.takeSignals(); err != nil {
+				s.pipe.noteError(err)
+			}
 		}
 	}
 }
@@ -161,7 +175,7 @@ func (s *Session) follow() {
 	if err != nil {
 		return
 	}
-	s.selected = sel
+	s.setSelection(sel)
 	if err := s.probe.SetFilter(s.filter()); err != nil {
 		s.pipe.noteError(err)
 	}

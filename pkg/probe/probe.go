@@ -39,6 +39,7 @@ type Probe struct {
 	facts  kernelFacts
 	sweep  sweeper
 	meter  meter
+	told   told
 
 	mu     sync.Mutex
 	closed bool

@@ -56,17 +56,32 @@ var retransmitKinds = map[bpf.HopscopeHsRetransmit]string{
 	bpf.HopscopeHsRetransmitHS_X_OTHER:  "other",
 }
 
-// Drops reads all groups of drops since Open.
+// told is how much of the kernel's running totals was handed out already.
+type told struct {
+	drops       map[bpf.HopscopeHsDropKey]uint64
+	retransmits map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsRetransmits
+}
+
+// Drops gives what was dropped since the last call, or since Open. It belongs
+// to one goroutine.
 func (p *Probe) Drops() ([]Drop, error) {
+	if p.told.drops == nil {
+		p.told.drops = make(map[bpf.HopscopeHsDropKey]uint64)
+	}
 	var out []Drop
 	err := walk(p.coll.Maps["hs_drops"], func(k *bpf.HopscopeHsDropKey, v *bpf.HopscopeHsDrop) {
+		n := v.Count - p.told.drops[*k]
+		if n == 0 {
+			return
+		}
+		p.told.drops[*k] = v.Count
 		out = append(out, Drop{
 			Reason: k.Reason, Location: k.Location, Netns: k.Netns, Ifindex: k.Ifindex,
 			BornNetns: k.BornNetns, Cgroup: k.Cgroup, Port: k.Port, Proto: k.Proto,
 			TCPFlags: k.TcpFlags, Point: k.Point,
 			Src: netip.AddrFrom16(k.Saddr).Unmap(), Dst: netip.AddrFrom16(k.Daddr).Unmap(),
 			Attributed: attributions[bpf.HopscopeHsDropBy(k.By)],
-			Stack:      p.stack(v.Stack), Count: v.Count,
+			Stack:      p.stack(v.Stack), Count: n,
 		})
 	})
 	if err != nil {
@@ -75,17 +90,26 @@ func (p *Probe) Drops() ([]Drop, error) {
 	return out, nil
 }
 
-// Retransmits reads all flows that retransmitted since Open.
+// Retransmits gives what was retransmitted since the last call, or since Open.
+// It belongs to one goroutine.
 func (p *Probe) Retransmits() ([]Retransmits, error) {
+	if p.told.retransmits == nil {
+		p.told.retransmits = make(map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsRetransmits)
+	}
 	var out []Retransmits
 	err := walk(p.coll.Maps["hs_retransmits"], func(k *bpf.HopscopeHsFlowKey, v *bpf.HopscopeHsRetransmits) {
+		before := p.told.retransmits[*k]
+		if before == *v {
+			return
+		}
+		p.told.retransmits[*k] = *v
 		r := Retransmits{
 			Netns: k.Netns, Cgroup: k.Cgroup, Port: k.Port, Server: k.Server != 0,
 			Local: netip.AddrFrom16(k.Local).Unmap(), Remote: netip.AddrFrom16(k.Remote).Unmap(),
 			Segments: make(map[string]uint64, len(retransmitKinds)),
 		}
 		for kind, name := range retransmitKinds {
-			r.Segments[name] = v.Segments[kind]
+			r.Segments[name] = v.Segments[kind] - before.Segments[kind]
 		}
 		out = append(out, r)
 	})
