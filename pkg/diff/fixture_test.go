@@ -1,0 +1,158 @@
+package diff
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
+)
+
+const (
+	hostNS = 1
+	webNS  = 100
+	apiNS  = 200 // and on, for its replicas
+)
+
+var apiAddr = netip.MustParseAddr("10.0.0.3")
+
+// names knows the containers of a test by the network namespace.
+type names map[uint32]string
+
+func (n names) Endpoint(e inventory.RawEndpoint) inventory.Endpoint {
+	if name := n[e.Netns]; name != "" {
+		return inventory.Endpoint{Kind: inventory.KindContainer, Name: name, ContainerID: "id-of-" + name}
+	}
+	if e.Addr == apiAddr { // not reached
+		return n.Endpoint(inventory.RawEndpoint{Netns: apiNS})
+	}
+	return inventory.Endpoint{Kind: inventory.KindExternal, Name: e.Addr.String()}
+}
+
+func (n names) Where(netns, ifindex uint32) (where, device string) {
+	switch {
+	case netns == hostNS && ifindex == 0:
+		return "host", ""
+	case netns == hostNS:
+		return "veth of " + n[ifindex], fmt.Sprintf("veth%d", ifindex)
+	case ifindex == 0:
+		return n[netns], ""
+	}
+	return "eth0 of " + n[netns], "eth0"
+}
+
+func (names) Network(uint32, uint32) (inventory.Network, bool) {
+	return inventory.Network{Name: "shop"}, true
+}
+
+// load is a capture to be made: requests of web to replicas of api, whose
+// latency is lognormal and drifts from moment to moment, as that of a busy
+// machine does.
+type load struct {
+	seed       uint64
+	packets    int
+	seconds    float64
+	replicas   int
+	drift      float64                                      // standard deviation of the drift, in ln
+	qdisc      func(r *rand.Rand, at float64) time.Duration // added
+	dropEvery  int
+	weight     uint32
+	containers []inventory.Container
+	names      names
+	port       uint16
+}
+
+func shopLoad(seed uint64) load {
+	return load{
+		seed: seed, packets: 12_000, seconds: 12, replicas: 1, drift: 0.1, weight: 1, port: 8080,
+		names: names{webNS: "web", apiNS: "api", apiNS + 1: "api-2"},
+	}
+}
+
+func (l load) side(t *testing.T) Side {
+	t.Helper()
+	r := rand.New(rand.NewPCG(l.seed, 77))
+	whole := model.New(model.Limits{})
+	pieces := whole.Slices()
+	drift, until := 1.0, 0.0
+	for i := range l.packets {
+		at := float64(i) / float64(l.packets) * l.seconds
+		if at >= until { // a new mood every 0.2 s
+			drift, until = math.Exp(l.drift*r.NormFloat64()), at+0.2
+		}
+		hops := l.hops(r, i, at, drift)
+		j := l.packet(hops, at)
+		if l.dropEvery > 0 && i%l.dropEvery == 0 {
+			j.Ending, j.DropReason = journey.EndingDropped, 2
+			j.Stops[len(j.Stops)-1].Point = journey.PointFree
+		}
+		whole.Add(j, hops)
+		pieces.Add(j, hops)
+	}
+	meta := model.Meta{
+		Host: "shopbox", Duration: time.Duration(l.seconds * 1e9), Ended: "duration", Containers: l.containers,
+		StartedAt: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), Accounting: model.Accounting{Tracked: uint64(l.packets)},
+	}
+	return Side{Snapshot: whole.Snapshot(l.names, meta), Slices: pieces.Snapshots(l.names, meta)}
+}
+
+func (l load) hops(r *rand.Rand, i int, at, drift float64) []journey.Hop {
+	api := uint32(apiNS + i%l.replicas)
+	us := func(median float64) time.Duration {
+		return time.Duration(median * drift * math.Exp(0.5*r.NormFloat64()) * 1e3)
+	}
+	hop := func(kind journey.HopKind, netns, ifindex uint32, d time.Duration) journey.Hop {
+		return journey.Hop{Kind: kind, Place: journey.Place{Netns: netns, Ifindex: ifindex}, Duration: d}
+	}
+	out := []journey.Hop{
+		hop(journey.HopBacklog, hostNS, webNS, us(4)),
+		hop(journey.HopQdisc, hostNS, api, us(1)),
+		hop(journey.HopStackRX, api, 2, us(10)),
+	}
+	if l.qdisc != nil {
+		out[1].Duration += l.qdisc(r, at)
+	}
+	return out
+}
+
+func (l load) packet(hops []journey.Hop, at float64) *journey.Journey {
+	tuple := journey.Tuple{
+		Src: netip.MustParseAddrPort("10.0.0.2:40000"),
+		Dst: netip.AddrPortFrom(apiAddr, l.port),
+	}
+	j := &journey.Journey{
+		Start: uint64(at*1e9) + 1e12, First: tuple, Last: tuple, Weight: l.weight, Bytes: 100, Segments: 1,
+		Family: 4, Proto: journey.ProtoTCP, Ending: journey.EndingDelivered,
+		Stops: []journey.Stop{{Netns: webNS, Ifindex: 2, Point: journey.PointQueue}},
+	}
+	var sum time.Duration
+	for _, h := range hops {
+		sum += h.Duration
+		j.Stops = append(j.Stops, journey.Stop{At: sum, Netns: h.Netns, Ifindex: h.Ifindex, Point: journey.PointReceive})
+	}
+	return j
+}
+
+func onlyPath(t *testing.T, r *Result) *Path {
+	t.Helper()
+	if len(r.Paths) != 1 {
+		t.Fatalf("%d paths, want 1", len(r.Paths))
+	}
+	return &r.Paths[0]
+}
+
+func change(t *testing.T, changes []Change, name string) Change {
+	t.Helper()
+	for _, c := range changes {
+		if c.Quantile == name {
+			return c
+		}
+	}
+	t.Fatalf("no change of %s in %v", name, changes)
+	return Change{}
+}
