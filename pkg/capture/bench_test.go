@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -96,6 +97,51 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	rate(b, len(list))
+}
+
+// BenchmarkReadLarge shows that memory does not grow with the file: it reports
+// the most that was in use beyond what was before.
+func BenchmarkReadLarge(b *testing.B) {
+	const n = 2_000_000
+	w, path := create(b, Options{})
+	made := newTraffic(1)
+	for range n {
+		if err := w.Journey(made.next(), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.Close(End{}); err != nil {
+		b.Fatal(err)
+	}
+	var most uint64
+	before := inUse()
+	for b.Loop() {
+		r, err := Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; ; i++ {
+			if _, err := r.Next(); err != nil {
+				break
+			}
+			if i%100_000 == 0 {
+				most = max(most, inUse())
+			}
+		}
+		if d := r.Damage(); d.Any() {
+			b.Fatal(d)
+		}
+		r.Close()
+	}
+	rate(b, n)
+	b.ReportMetric(float64(sizeOf(b, path))/1e6, "MB-file")
+	b.ReportMetric(float64(most-min(most, before))/1e6, "MB-memory")
+}
+
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
 }
 
 func rate(b *testing.B, n int) {

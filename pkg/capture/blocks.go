@@ -36,9 +36,29 @@ func newBlocks(in io.Reader) (*blocks, uint16, error) {
 		return nil, minor, err
 	}
 	_, _ = r.in.Discard(sizePreface) // was peeked at
-	r.unzip, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxPayload), zstd.WithDecodeAllCapLimit(true))
+	r.unzip, err = newUnzip()
 	return r, minor, err
+}
+
+// newUnzip never unpacks more than the capacity that it is given.
+func newUnzip() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxPayload), zstd.WithDecodeAllCapLimit(true))
+}
+
+// unpack gives the payload of b, in memory where it is compressed.
+func (b block) unpack(unzip *zstd.Decoder, memory []byte) ([]byte, error) {
+	if b.flags&flagZstd == 0 {
+		if b.raw != b.stored {
+			return nil, errPayload
+		}
+		return b.payload, nil
+	}
+	out, err := unzip.DecodeAll(b.payload, slices.Grow(memory[:0], int(b.raw)))
+	if err != nil || len(out) != int(b.raw) {
+		return nil, errPayload
+	}
+	return out, nil
 }
 
 func (r *blocks) close() { r.unzip.Close() }
@@ -114,18 +134,11 @@ func (r *blocks) header() (header, error) {
 
 // unpack gives the payload, valid until the next call.
 func (r *blocks) unpack(b block) ([]byte, error) {
-	if b.flags&flagZstd == 0 {
-		if b.raw != b.stored {
-			return nil, errPayload
-		}
-		return b.payload, nil
+	out, err := b.unpack(r.unzip, r.payload)
+	if err == nil && b.flags&flagZstd != 0 {
+		r.payload = out
 	}
-	r.payload = slices.Grow(r.payload[:0], int(b.raw))
-	out, err := r.unzip.DecodeAll(b.payload, r.payload)
-	if err != nil || len(out) != int(b.raw) {
-		return nil, errPayload
-	}
-	return out, nil
+	return out, err
 }
 
 // rest counts what follows the end of the capture.

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -25,32 +26,32 @@ func TestBudget(t *testing.T) {
 	if bytes > maxBytes {
 		t.Errorf("%.1f bytes a journey, at most %.0f are allowed", bytes, maxBytes)
 	}
-	write := func(path string, list []journey.Journey) testing.BenchmarkResult {
-		return testing.Benchmark(func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				writeAll(b, path, list)
-			}
-		})
+	allocs := func(path string, list []journey.Journey) (write, read, readBytes float64) {
+		write, _ = allocated(func() { writeAll(t, path, list) })
+		read, readBytes = allocated(func() { readAll(t, path) })
+		return write, read, readBytes
 	}
-	read := func(path string) testing.BenchmarkResult {
-		return testing.Benchmark(func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				readAll(b, path)
-			}
-		})
-	}
-	if a := float64(write(manyPath, many).AllocsPerOp()-write(fewPath, few).AllocsPerOp()) / n; a > maxAllocs {
+	writeFew, readFew, bytesFew := allocs(fewPath, few)
+	writeMany, readMany, bytesMany := allocs(manyPath, many)
+	if a := (writeMany - writeFew) / n; a > maxAllocs {
 		t.Errorf("%.3f allocations to write a journey", a)
 	}
-	r, base := read(manyPath), read(fewPath)
-	if a := float64(r.AllocsPerOp()-base.AllocsPerOp()) / n; a > maxAllocs {
+	if a := (readMany - readFew) / n; a > maxAllocs {
 		t.Errorf("%.3f allocations to read a journey", a)
 	}
-	if a := float64(r.AllocedBytesPerOp()-base.AllocedBytesPerOp()) / n; a > maxReadBytes {
+	if a := (bytesMany - bytesFew) / n; a > maxReadBytes {
 		t.Errorf("%.1f bytes of memory to read a journey", a)
 	}
+}
+
+// allocated counts allocations, and their bytes, of a second run of f.
+func allocated(f func()) (n, bytes float64) {
+	f()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // TestSmallBlocks: a quiet host's blocks hold few journeys, and their

@@ -32,14 +32,16 @@ func (n *names) Reason(reason uint32) string { return n.all.Reasons[reason] }
 func (n *names) Symbol(addr uint64) string { return n.all.Symbols[addr] }
 
 // learn asks for names that are not known yet.
-func (n *names) learn(from model.Symbols, reason uint32, addr uint64) {
+func (n *names) learn(from model.Symbols, reason uint32, addrs ...uint64) {
 	if _, known := n.all.Reasons[reason]; !known && len(n.all.Reasons) < maxNames {
 		n.all.Reasons[reason] = from.Reason(reason)
 		n.fresh.Reasons[reason] = n.all.Reasons[reason]
 	}
-	if _, known := n.all.Symbols[addr]; !known && len(n.all.Symbols) < maxNames {
-		n.all.Symbols[addr] = from.Symbol(addr)
-		n.fresh.Symbols[addr] = n.all.Symbols[addr]
+	for _, addr := range addrs {
+		if _, known := n.all.Symbols[addr]; !known && len(n.all.Symbols) < maxNames {
+			n.all.Symbols[addr] = from.Symbol(addr)
+			n.fresh.Symbols[addr] = n.all.Symbols[addr]
+		}
 	}
 }
 

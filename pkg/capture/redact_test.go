@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
@@ -19,6 +20,7 @@ import (
 // secretFacts sets every field of the inventory.
 func secretFacts() inventory.Facts {
 	f := testFacts()
+	f.Containers[0].ID, f.Containers[1].ID = strings.Repeat("aa11", 16), strings.Repeat("bb22", 16)
 	web := &f.Containers[1]
 	web.NetworkMode, web.Sandbox, web.SubCgroups = "container:"+f.Containers[0].ID, "/run/docker/netns/sandboxsecret", []uint64{1}
 	web.Former = []inventory.Run{{PID: 9, Addrs: []netip.Addr{netip.MustParseAddr("203.0.113.77")}}}
@@ -88,7 +90,7 @@ func TestRedactedTellsNothing(t *testing.T) {
 		t.Error(damage)
 	}
 	before, after := unpacked(t, path), unpacked(t, copied)
-	secrets := []string{"web", "api", "shop", "docker-7", "alice", "secret", "aa11", "bb22", "3d80", "/proc/1", "02:42",
+	secrets := []string{"web", "api", "shop", "docker-7", "alice", "secret", "aa11aa11", "bb22bb22", "3d80aa11bb22", "/proc/1", "02:42:ac:14",
 		"172.20", "203.0.113", "2001:db8", "is slow", "internal"}
 	for _, a := range []string{"172.20.0.2", "172.20.0.3", "198.51.100.23", "2001:db8::17", "fe80::1234"} {
 		secrets = append(secrets, string(netip.MustParseAddr(a).AsSlice()))

@@ -22,6 +22,8 @@ const (
 	flushJourneys = 8192
 	// flushExtra bounds the bytes of one kind of extra records in memory.
 	flushExtra = 256 << 10
+	// maxServers bounds the memory of hints that were stored.
+	maxServers = 4096
 )
 
 // Options of a [Writer].
@@ -58,6 +60,7 @@ type Writer struct {
 	batch    *batch
 	extras   []*extraBatch
 	names    *names
+	servers  map[Server]bool   // that were written
 	facts    [sha256.Size]byte // of the inventory that was written last
 	journeys uint64
 	err      error
@@ -76,10 +79,10 @@ func newWriter(out sink, o Options) (*Writer, error) {
 		return nil, fmt.Errorf("set up compression: %w", err)
 	}
 	w := &Writer{
-		out: out, symbols: o.Symbols, zip: zip, batch: newBatch(), names: newNames(),
+		out: out, symbols: o.Symbols, zip: zip, batch: newBatch(), names: newNames(), servers: make(map[Server]bool),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	if err := w.document(kindHead, o.Head); err != nil {
+	if err := w.document(kindHead, o.Head, 0); err != nil {
 		return nil, err
 	}
 	every := o.FlushEvery
@@ -138,7 +141,7 @@ func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 	if w.err != nil || sum == w.facts {
 		return w.err
 	}
-	if err := w.document(kindInventory, Inventory{at, facts}); err != nil {
+	if err := w.document(kindInventory, Inventory{at, facts}, at); err != nil {
 		return err
 	}
 	w.facts = sum
@@ -146,14 +149,56 @@ func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 }
 
 // Status stores the accounting. The last one of a capture is what counts.
-func (w *Writer) Status(s Status) error { return w.locked(kindStatus, s) }
+func (w *Writer) Status(s Status) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.document(kindStatus, s, s.At)
+}
 
-// Servers stores hints for [model.Aggregator.LearnServer].
-func (w *Writer) Servers(list []Server) error { return w.locked(kindServers, list) }
+// Servers stores hints for [model.Aggregator.LearnServer], those that were not
+// stored before.
+func (w *Writer) Servers(list []Server) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var fresh []Server
+	for _, s := range list {
+		if !w.servers[s] {
+			fresh = append(fresh, s)
+		}
+	}
+	if len(fresh) == 0 {
+		return w.err
+	}
+	if err := w.document(kindServers, fresh, 0); err != nil {
+		return err
+	}
+	if len(w.servers) > maxServers {
+		clear(w.servers) // to be stored twice does no harm
+	}
+	for _, s := range fresh {
+		w.servers[s] = true
+	}
+	return nil
+}
 
 // Findings stores what was found. A report finds again what follows from
 // journeys.
-func (w *Writer) Findings(list []model.Finding) error { return w.locked(kindFindings, list) }
+func (w *Writer) Findings(list []model.Finding) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.document(kindFindings, list, 0)
+}
+
+// Names makes sure that the names of a drop reason and of kernel addresses,
+// such as those of a stack, are in the capture. Those of dropped journeys are
+// without asking.
+func (w *Writer) Names(reason uint32, addrs ...uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.symbols != nil {
+		w.names.learn(w.symbols, reason, addrs...)
+	}
+}
 
 // Extra stores a record of another signal. Its place among records of other
 // kinds is not kept.
@@ -198,7 +243,7 @@ func (w *Writer) Close(e End) error {
 			w.err, w.batch, w.extras, w.names = nil, newBatch(), nil, newNames()
 		}
 		e.Journeys = w.journeys
-		return errors.Join(failed, w.document(kindEnd, e))
+		return errors.Join(failed, w.document(kindEnd, e, 0))
 	})
 }
 
@@ -219,14 +264,9 @@ func (w *Writer) close(finish func() error) error {
 	return err
 }
 
-func (w *Writer) locked(k kind, v any) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.document(k, v)
-}
-
-// document stores a block of JSON, after everything that came before it.
-func (w *Writer) document(k kind, v any) error {
+// document stores a block of JSON, after everything that came before it. at is
+// its time, 0 without one.
+func (w *Writer) document(k kind, v any, at uint64) error {
 	if err := w.flush(); err != nil {
 		return err
 	}
@@ -234,7 +274,7 @@ func (w *Writer) document(k kind, v any) error {
 	if err != nil {
 		return fmt.Errorf("store a record: %w", err)
 	}
-	return w.store(k, text, 1, 0, 0)
+	return w.store(k, text, 1, at, at)
 }
 
 func (w *Writer) flush() error {
