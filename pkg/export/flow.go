@@ -77,22 +77,30 @@ func (f flow) longLabel() string {
 	return out
 }
 
-// flowLabels names each flow once: briefly where that is enough to tell it
-// from the others, and with a number where nothing else tells.
+// flowLabels are the labels of a snapshot's flows.
 func flowLabels(paths []model.Path) map[flow]string {
+	flows := make([]flow, len(paths))
+	for i := range paths {
+		flows[i] = flowOf(&paths[i])
+	}
+	return labelsOf(flows)
+}
+
+// labelsOf names each flow once: briefly where that is enough to tell it from
+// the others, and with a number where nothing else tells.
+func labelsOf(flows []flow) map[flow]string {
 	out := map[flow]string{}
 	brief, long := map[string]int{}, map[string]int{}
-	var flows []flow
-	for i := range paths {
-		f := flowOf(&paths[i])
-		if _, known := out[f]; known {
-			continue
+	for _, f := range flows {
+		if _, known := out[f]; !known {
+			out[f] = ""
+			brief[f.label()]++
 		}
-		out[f] = ""
-		flows = append(flows, f)
-		brief[f.label()]++
 	}
 	for _, f := range flows {
+		if out[f] != "" {
+			continue
+		}
 		label := f.label()
 		if brief[label] > 1 {
 			label = f.longLabel()

@@ -165,15 +165,23 @@ func containers(p *page, s model.Snapshot) {
 	const numbers = 4 * 11
 	name := min(30, (p.width-numbers)/2)
 	p.section(p.left("CONTAINERS", name) + "    tx pkts   tx bytes    rx pkts   rx bytes  networks")
+	silent := 0
 	for i, c := range s.Containers {
-		if i == maxContainers {
+		if i-silent == maxContainers {
 			p.line(fmt.Sprintf("and %d more", len(s.Containers)-i))
 			break
+		}
+		if c.TX.Packets+c.RX.Packets == 0 {
+			silent++
+			continue
 		}
 		p.line(p.left(c.Name, name) +
 			p.right(human.Count(c.TX.Packets), 11) + p.right(human.Bytes(c.TX.Bytes), 11) +
 			p.right(human.Count(c.RX.Packets), 11) + p.right(human.Bytes(c.RX.Bytes), 11) +
 			"  " + p.left(networks(c), p.width-numbers-name-2))
+	}
+	if silent > 0 {
+		p.line(fmt.Sprintf("and %d without traffic in this trace", silent))
 	}
 }
 

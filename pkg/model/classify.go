@@ -64,10 +64,14 @@ func dropRules() []dropRule {
 		{reason: "IPV6DISABLED", at: []string{"ip6_rcv_core"}, class: ClassNoise, multicast: true},
 		{reason: "NOT_SPECIFIED", at: []string{"ip6_mc_input", "ip_mr_input"}, class: ClassNoise, multicast: true},
 		{reason: "NO_TX_TARGET", at: []string{"br_dev_xmit", "br_flood", "br_multicast_flood"}, class: ClassNoise, multicast: true},
+		// An ACK that a closing or opening socket took note of; it holds nothing
+		// to queue (tcp_rcv_state_process, label discard).
+		{reason: "NOT_SPECIFIED", at: []string{"tcp_rcv_state_process", "tcp_rcv_synsent_state_process"}, class: ClassNoise},
 		// Sequence space that was received before (tcp_data_queue,
 		// tcp_ofo_queue): a retransmission came too late.
 		{reason: "TCP_OLD_DATA", class: ClassDuplicate},
 		{reason: "TCP_OFOMERGE", class: ClassDuplicate},
+		{reason: "TCP_OLD_SEQUENCE", class: ClassDuplicate},
 	}
 }
 

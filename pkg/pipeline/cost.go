@@ -28,10 +28,14 @@ type ownCost struct {
 	begun time.Time
 	user  time.Duration // CPU time of this process when it began
 	bpf   probe.Cost    // sums over all slices
+
+	lastAt   time.Time // end of the latest slice
+	lastUser time.Duration
 }
 
 func (o *ownCost) start() {
 	o.begun, o.user = time.Now(), processTime()
+	o.lastAt, o.lastUser = o.begun, o.user
 }
 
 func (o *ownCost) add(c probe.Cost) {
@@ -68,13 +72,22 @@ func (o *ownCost) userPercent() float64 {
 	return 100 * (processTime() - o.user).Seconds() / time.Since(o.begun).Seconds()
 }
 
+// percent is the present cost in percent of one CPU: the programs' during the
+// slice, and this process' since the slice before, for it works in bursts.
+func (o *ownCost) percent(slice probe.Cost) float64 {
+	now, user := time.Now(), processTime()
+	p := 100*slice.Runtime.Seconds()/slice.Window.Seconds() +
+		100*(user-o.lastUser).Seconds()/now.Sub(o.lastAt).Seconds()
+	o.lastAt, o.lastUser = now, user
+	return p
+}
+
 // measure takes one slice and, where the sample rate is ours to choose, keeps
 // the cost within the budget.
 func (s *Session) measure(ctx context.Context) {
 	if err := s.probe.MeterStart(); err != nil {
 		return // not permitted: the cost stays unknown, and is shown so
 	}
-	before := processTime()
 	select {
 	case <-ctx.Done():
 	case <-time.After(sliceLength):
@@ -87,8 +100,7 @@ func (s *Session) measure(ctx context.Context) {
 	if s.opts.Sample != 0 {
 		return
 	}
-	busy := c.Runtime + processTime() - before
-	percent := 100 * busy.Seconds() / c.Window.Seconds() / float64(runtime.NumCPU())
+	percent := s.own.percent(c) / float64(runtime.NumCPU())
 	if err := s.probe.SetSample(s.gov.next(percent)); err != nil {
 		s.pipe.noteError(err)
 	}
