@@ -21,6 +21,7 @@ type options struct {
 	hopscope string
 	rounds   int
 	slice    time.Duration
+	cpus     string
 	json     bool
 }
 
@@ -29,6 +30,7 @@ func main() {
 	flag.StringVar(&o.hopscope, "hopscope", "bin/hopscope", "the program to measure")
 	flag.IntVar(&o.rounds, "rounds", 8, "how often each case takes its turn, at least 3")
 	flag.DurationVar(&o.slice, "slice", 1200*time.Millisecond, "length of one measurement")
+	flag.StringVar(&o.cpus, "cpus", "0", `CPUs of both containers, as "0" or "0-1"; on one they compete for it with the tracing`)
 	flag.BoolVar(&o.json, "json", false, "print one JSON document instead of the tables")
 	flag.Parse()
 	if o.rounds < 3 || o.slice < 100*time.Millisecond || flag.NArg() > 0 {
@@ -48,7 +50,7 @@ func run(o options) error {
 	err := lab.Run("bench", func(ctx context.Context, t lab.TB) {
 		lab.Lock(t)
 		r := newReport(o)
-		p := newPair(t)
+		p := newPair(ctx, t, o.cpus)
 		var err error
 		if r.Throughput, err = measureThroughput(ctx, t, p, o); err != nil {
 			t.Fatalf("throughput: %v", err)

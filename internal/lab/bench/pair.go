@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
+
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/internal/lab/outcome"
 )
@@ -15,19 +17,27 @@ import (
 const endless = "1000000000000"
 
 // pair is a client and a server in two containers on one user-defined bridge.
+// Both run on the same CPU unless told otherwise: there every nanosecond that
+// tracing takes is one that the traffic does not get. Where the scheduler may
+// choose, client and server are now on one CPU, now on two, and round trips
+// differ by a factor of two from one slice to the next.
 type pair struct {
 	client *lab.Container
 	server string
 }
 
-func newPair(t lab.TB) *pair {
+func newPair(ctx context.Context, t lab.TB, cpus string) *pair {
 	shop := lab.NewShop(t)
 	network := shop.Network(lab.NetworkSpec{Name: "bench"})
 	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{network}, Args: []string{"serve"}})
-	p := &pair{
-		client: shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{network}}),
-		server: netip.AddrPortFrom(web.IP(network), 8000).String(),
+	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{network}})
+	for _, c := range []*lab.Container{client, web} {
+		limits := container.UpdateConfig{Resources: container.Resources{CpusetCpus: cpus}}
+		if _, err := shop.Client.ContainerUpdate(ctx, c.ID, limits); err != nil {
+			t.Fatalf("keep %s on CPU %s: %v", c.Name, cpus, err)
+		}
 	}
+	p := &pair{client: client, server: netip.AddrPortFrom(web.IP(network), 8000).String()}
 	p.client.Run("rr", "--count", "100", p.server) // neighbours and caches
 	return p
 }

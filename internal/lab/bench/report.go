@@ -18,7 +18,8 @@ type Report struct {
 	StartedAt  time.Time  `json:"started_at"`
 	Release    string     `json:"kernel"`
 	CPUs       int        `json:"cpus"`
-	Load       string     `json:"load_average"` // of the last minute, before the run
+	Load       string     `json:"load_average"`   // of the last minute, before the run
+	Containers string     `json:"container_cpus"` // on which both containers run
 	Rounds     int        `json:"rounds"`
 	SliceNs    int64      `json:"slice_ns"`
 	Throughput Throughput `json:"throughput"`
@@ -28,7 +29,7 @@ type Report struct {
 func newReport(o options) *Report {
 	r := &Report{
 		Schema: "hopscope/bench/v1", StartedAt: time.Now().UTC(), CPUs: runtime.NumCPU(),
-		Rounds: o.rounds, SliceNs: o.slice.Nanoseconds(),
+		Rounds: o.rounds, SliceNs: o.slice.Nanoseconds(), Containers: o.cpus,
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
@@ -51,8 +52,8 @@ func (r *Report) lost() error {
 }
 
 func (r *Report) print(w io.Writer) error {
-	fmt.Fprintf(w, "Linux %s, %d CPUs, load average %s before; %d rounds, slices of %s\n\n",
-		r.Release, r.CPUs, r.Load, r.Rounds, time.Duration(r.SliceNs))
+	fmt.Fprintf(w, "Linux %s, %d CPUs, load average %s before; containers on CPU %s; %d rounds, slices of %s\n\n",
+		r.Release, r.CPUs, r.Load, r.Containers, r.Rounds, time.Duration(r.SliceNs))
 	tables := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	r.Throughput.print(tables)
 	r.Kernel.print(tables)
