@@ -92,11 +92,13 @@ type End struct {
 // Record is one thing that a capture holds: exactly one field is set. What it
 // points to is the reader's and valid until the next record is read.
 type Record struct {
-	Journey   *journey.Journey
-	Inventory *Inventory
-	Status    *Status
-	Servers   []Server
-	Findings  []model.Finding
-	Extra     *Extra
-	End       *End
+	Journey     *journey.Journey
+	Drops       *Drops
+	Retransmits *Retransmits
+	Inventory   *Inventory
+	Status      *Status
+	Servers     []Server
+	Findings    []model.Finding
+	Extra       *Extra
+	End         *End
 }

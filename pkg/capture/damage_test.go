@@ -24,6 +24,7 @@ func small(t testing.TB) ([]byte, content) {
 		ok(t, w.Extra(Extra{"dns", 1, 5, []byte("x")}))
 		ok(t, w.Status(testStatus(1)))
 	}
+	ok(t, w.Drops(dropsInForward(3)))
 	facts := testFacts()
 	facts.Containers, facts.Devices = facts.Containers[:1], facts.Devices[:1]
 	ok(t, w.Inventory(5, facts))
@@ -40,7 +41,7 @@ func small(t testing.TB) ([]byte, content) {
 // isPart reports whether every record of part is one of whole, in its order.
 func isPart(part, whole content) bool {
 	return within(part.journeys, whole.journeys) && within(part.inventories, whole.inventories) &&
-		within(part.statuses, whole.statuses) && within(part.extras, whole.extras) && within(part.ends, whole.ends)
+		within(part.statuses, whole.statuses) && within(part.extras, whole.extras) && within(part.drops, whole.drops) && within(part.ends, whole.ends)
 }
 
 func within[T any](part, whole []T) bool {
@@ -120,8 +121,8 @@ func TestEveryCut(t *testing.T) {
 		}
 		r.blocks.close()
 	}
-	if blocksRead != 12 {
-		t.Errorf("%d places between blocks, want 12", blocksRead)
+	if blocksRead != 14 {
+		t.Errorf("%d places between blocks, want 14", blocksRead)
 	}
 }
 

@@ -16,14 +16,16 @@ var update = flag.Bool("update", false, "write testdata/v1.hop and what it holds
 
 // golden is what testdata/v1.hop holds.
 type golden struct {
-	Head      Head
-	Journeys  []journey.Journey
-	Inventory []Inventory
-	Statuses  []Status
-	Servers   []Server
-	Findings  []model.Finding
-	Extras    []Extra
-	Ends      []End
+	Head        Head
+	Journeys    []journey.Journey
+	Inventory   []Inventory
+	Statuses    []Status
+	Servers     []Server
+	Findings    []model.Finding
+	Extras      []Extra
+	Drops       []Drops
+	Retransmits []Retransmits
+	Ends        []End
 }
 
 // TestFirstFormat: files of the first format stay readable for ever.
@@ -33,7 +35,7 @@ func TestFirstFormat(t *testing.T) {
 		writeGolden(t, path)
 	}
 	c, damage, head := read(t, path)
-	got := golden{head, c.journeys, c.inventories, c.statuses, c.servers, c.findings, c.extras, c.ends}
+	got := golden{head, c.journeys, c.inventories, c.statuses, c.servers, c.findings, c.extras, c.drops, c.retransmits, c.ends}
 	if *update {
 		ok(t, os.WriteFile(text, asJSON(t, got), 0o644))
 	}
@@ -63,6 +65,8 @@ func writeGolden(t *testing.T, path string) {
 		ok(t, w.Journey(j, nil))
 	}
 	ok(t, w.Extra(Extra{"dns", 1, 7, []byte("data")}))
+	ok(t, w.Drops(dropsInForward(3)))
+	ok(t, w.Retransmits(retransmitted(4)))
 	ok(t, w.Status(testStatus(2)))
 	ok(t, w.Findings([]model.Finding{{Kind: "slow_hop", Text: "text"}}))
 	ok(t, w.Close(End{Ended: "duration", Status: testStatus(3)}))

@@ -110,7 +110,12 @@ func (r *Reader) Next() (Record, error) {
 		r.blocks.damage.Unknown += uint64(r.journeys.unknown)
 		r.journeys.unknown = 0
 		if x, ok := r.extras.read(); ok {
-			return Record{Extra: x}, nil
+			rec, err := extraRecord(x)
+			if err != nil {
+				r.blocks.damage.Skipped += int64(len(x.Data))
+				continue
+			}
+			return rec, nil
 		}
 		b, err := r.blocks.read()
 		if errors.Is(err, io.EOF) {
@@ -207,10 +212,14 @@ func (r *Reader) document(b block, to any) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Count(payload, []byte(","))+bytes.Count(payload, []byte("{")) > maxElements {
+	return parseDocument(payload, to)
+}
+
+func parseDocument(text []byte, to any) error {
+	if bytes.Count(text, []byte(","))+bytes.Count(text, []byte("{")) > maxElements {
 		return errPayload
 	}
-	if err := json.Unmarshal(payload, to); err != nil {
+	if err := json.Unmarshal(text, to); err != nil {
 		return fmt.Errorf("%w: %w", errPayload, err)
 	}
 	printable(to)

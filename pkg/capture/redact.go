@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
 )
 
 // Redact copies a capture and replaces what names the owner of the traffic:
@@ -73,6 +74,11 @@ func (x *redactor) copy(w *Writer, r *Reader) (*End, error) {
 			if err = x.journey(rec.Journey); err == nil {
 				err = w.Journey(rec.Journey, nil)
 			}
+		case rec.Drops != nil:
+			err = w.Drops(x.drops(rec.Drops.DropCount))
+		case rec.Retransmits != nil:
+			x.replaceAll(reflect.ValueOf(&rec.Retransmits.RetransmitCount).Elem(), "")
+			err = w.Retransmits(rec.Retransmits.RetransmitCount)
 		case rec.Inventory != nil:
 			x.replaceAll(reflect.ValueOf(&rec.Inventory.Facts).Elem(), "")
 			err = w.Inventory(rec.Inventory.At, rec.Inventory.Facts)
@@ -100,6 +106,15 @@ func (x *redactor) journey(j *journey.Journey) error {
 	}
 	j.DropLocation = x.location(j.DropLocation)
 	return x.err
+}
+
+func (x *redactor) drops(d model.DropCount) model.DropCount {
+	x.replaceAll(reflect.ValueOf(&d).Elem(), "")
+	d.Location = x.location(d.Location)
+	for i, addr := range d.Stack {
+		d.Stack[i] = x.location(addr)
+	}
+	return d
 }
 
 // location numbers kernel addresses, which would tell where the kernel lies in

@@ -43,7 +43,7 @@ func (x *redactor) replaceAll(v reflect.Value, field string) {
 	}
 }
 
-// field is the rule for a field of the inventory's types.
+// field is the rule for a field of the inventory's types, and the model's.
 func (x *redactor) field(field, s string) string {
 	switch field {
 	case "Container.ID", "Network.ID", "Attachment.NetworkID", "Proxy.ContainerID":
@@ -72,6 +72,8 @@ func (x *redactor) field(field, s string) string {
 		return x.proto(s)
 	case "Port.HowServed":
 		return x.served(s)
+	case "DropCount.Attributed":
+		return x.keep("by", s, "journey", "socket", "device", "address", "none")
 	case "Namespace.Name":
 		return x.name("ns", s)
 	case "Container.Sandbox", "Namespace.Path":

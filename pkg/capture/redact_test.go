@@ -50,6 +50,8 @@ func writeSecret(t *testing.T) string {
 		}
 		ok(t, w.Journey(j, nil))
 	}
+	ok(t, w.Drops(dropsInForward(3)))
+	ok(t, w.Retransmits(retransmitted(4)))
 	ok(t, w.Servers([]Server{{6, netip.MustParseAddrPort("172.20.0.3:8080")}}))
 	ok(t, w.Findings([]model.Finding{{Text: "web is slow"}}))
 	ok(t, w.Extra(Extra{Kind: "dns", Data: []byte("web.internal")}))
@@ -121,7 +123,7 @@ func TestRedactedKeepsStructure(t *testing.T) {
 		ok(t, err)
 		defer r.Close()
 		agg := model.New(model.Limits{})
-		s, err := Replay(r, agg, nil)
+		s, err := Replay(r, agg, Filter{})
 		ok(t, err)
 		return s.Snapshot(agg)
 	}

@@ -25,11 +25,17 @@ func (s *Summary) Snapshot(agg *model.Aggregator) model.Snapshot {
 	return agg.Snapshot(s.View, s.Meta)
 }
 
-// Replay reads a capture to its end and adds its journeys to agg, those that
-// keep wants, or all when keep is nil. The errors are those of reading the
-// file; what is missing in it is told in Damage.
-func Replay(r *Reader, agg *model.Aggregator, keep func(*journey.Journey) bool) (*Summary, error) {
-	g := gatherer{agg: agg, keep: keep}
+// Filter chooses what a report counts. A nil function wants everything.
+type Filter struct {
+	Journey     func(*journey.Journey) bool
+	Drops       func(*Drops) bool
+	Retransmits func(*Retransmits) bool
+}
+
+// Replay reads a capture to its end and adds to agg what f wants. The errors
+// are those of reading the file; what is missing in it is told in Damage.
+func Replay(r *Reader, agg *model.Aggregator, f Filter) (*Summary, error) {
+	g := gatherer{agg: agg, filter: f}
 	return g.gather(r)
 }
 
@@ -52,9 +58,9 @@ func Survey(path string) (*Summary, error) {
 
 // gatherer takes in the records of a capture.
 type gatherer struct {
-	agg  *model.Aggregator
-	keep func(*journey.Journey) bool
-	hops []journey.Hop
+	agg    *model.Aggregator
+	filter Filter
+	hops   []journey.Hop
 
 	facts    inventory.Facts
 	status   Status
@@ -81,6 +87,14 @@ func (g *gatherer) take(rec Record) {
 	switch {
 	case rec.Journey != nil:
 		g.journey(rec.Journey)
+	case rec.Drops != nil:
+		if want := g.filter.Drops; want == nil || want(rec.Drops) {
+			g.agg.AddDrops(rec.Drops.DropCount)
+		}
+	case rec.Retransmits != nil:
+		if want := g.filter.Retransmits; want == nil || want(rec.Retransmits) {
+			g.agg.AddRetransmits(rec.Retransmits.RetransmitCount)
+		}
 	case rec.Inventory != nil:
 		g.facts = rec.Inventory.Facts
 	case rec.Status != nil:
@@ -98,7 +112,7 @@ func (g *gatherer) take(rec Record) {
 
 func (g *gatherer) journey(j *journey.Journey) {
 	g.latest = max(g.latest, j.Start+uint64(j.Total()))
-	if g.keep != nil && !g.keep(j) {
+	if g.filter.Journey != nil && !g.filter.Journey(j) {
 		return
 	}
 	g.journeys++

@@ -26,6 +26,16 @@ func (l *live) add(t testing.TB, j *journey.Journey) {
 	ok(t, l.w.Journey(j, l.hops))
 }
 
+func (l *live) drop(t testing.TB, d model.DropCount) {
+	l.agg.AddDrops(d)
+	ok(t, l.w.Drops(d))
+}
+
+func (l *live) retransmit(t testing.TB, r model.RetransmitCount) {
+	l.agg.AddRetransmits(r)
+	ok(t, l.w.Retransmits(r))
+}
+
 func (l *live) learn(t testing.TB, servers ...Server) {
 	for _, s := range servers {
 		l.agg.LearnServer(s.Proto, s.Addr)
@@ -71,6 +81,10 @@ func TestReportEqualsLive(t *testing.T) {
 			j.Weight = 1 + r.Uint32N(100)
 		}
 		l.add(t, j)
+		if i%1000 == 1 {
+			l.drop(t, dropsInForward(uint64(i)))
+			l.retransmit(t, retransmitted(uint64(i)))
+		}
 		if i%10_000 == 9_000 {
 			// From here on, the connections run the other way.
 			l.learn(t, Server{journey.ProtoTCP, netip.AddrPortFrom(made.conns[i%50].client.Addr(), made.conns[i%50].client.Port())})
@@ -87,7 +101,7 @@ func TestReportEqualsLive(t *testing.T) {
 	ok(t, err)
 	defer rd.Close()
 	agg := model.New(model.Limits{})
-	s, err := Replay(rd, agg, nil)
+	s, err := Replay(rd, agg, Filter{})
 	ok(t, err)
 	if s.Damage.Any() || s.Journeys != 3*flushJourneys {
 		t.Errorf("%d journeys, %v", s.Journeys, s.Damage)
@@ -95,7 +109,7 @@ func TestReportEqualsLive(t *testing.T) {
 	if got := asJSON(t, s.Snapshot(agg)); !bytes.Equal(got, want) {
 		t.Errorf("the report differs from the live summary:\n%s", firstDifference(got, want))
 	}
-	if !bytes.Contains(want, []byte("nft_do_chain")) || !bytes.Contains(want, []byte(`"veth of web"`)) {
+	if !bytes.Contains(want, []byte("nft_do_chain")) || !bytes.Contains(want, []byte(`"retransmits": {`)) || !bytes.Contains(want, []byte(`"veth of web"`)) {
 		t.Error("the live summary names neither drops nor places")
 	}
 }
@@ -126,7 +140,7 @@ func TestReplayOfAPart(t *testing.T) {
 	ok(t, err)
 	defer r.Close()
 	agg := model.New(model.Limits{})
-	s, err := Replay(r, agg, func(j *journey.Journey) bool { return j.Start >= middle })
+	s, err := Replay(r, agg, Filter{Journey: func(j *journey.Journey) bool { return j.Start >= middle }})
 	ok(t, err)
 	var sum uint64
 	for _, p := range s.Snapshot(agg).Paths {

@@ -107,6 +107,22 @@ func odd(r *rand.Rand) *journey.Journey {
 	return j
 }
 
+func dropsInForward(n uint64) model.DropCount {
+	return model.DropCount{
+		Reason: 8, Location: 0xffffffff81234567, Stack: []uint64{0xffffffff81234567, 0xffffffff81000001},
+		Place: journey.Place{Netns: hostNS, Ifindex: 12}, Point: journey.PointForwardIn, Born: webNS, Cgroup: 7001,
+		Src: netip.MustParseAddr("172.20.0.2"), Dst: netip.MustParseAddr("172.20.0.3"), Port: 8080, Proto: journey.ProtoTCP,
+		TCPFlags: 2, Attributed: "journey", Count: n,
+	}
+}
+
+func retransmitted(n uint64) model.RetransmitCount {
+	return model.RetransmitCount{
+		Netns: webNS, Cgroup: 7001, Local: netip.MustParseAddr("172.20.0.2"), Remote: netip.MustParseAddr("172.20.0.3"),
+		Port: 8080, Segments: model.RetransmitKinds{RTO: n, Fast: 1, TLP: 2, SYN: 3, SYNACK: 4, Other: 5},
+	}
+}
+
 func create(t testing.TB, o Options) (*Writer, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.hop")
@@ -132,6 +148,8 @@ type content struct {
 	servers     []Server
 	findings    []model.Finding
 	extras      []Extra
+	drops       []Drops
+	retransmits []Retransmits
 	ends        []End
 }
 
@@ -153,6 +171,10 @@ func collect(r *Reader) (c content, err error) {
 			c.inventories = append(c.inventories, *rec.Inventory)
 		case rec.Status != nil:
 			c.statuses = append(c.statuses, *rec.Status)
+		case rec.Drops != nil:
+			c.drops = append(c.drops, *rec.Drops)
+		case rec.Retransmits != nil:
+			c.retransmits = append(c.retransmits, *rec.Retransmits)
 		case rec.Extra != nil:
 			x := *rec.Extra
 			x.Data = append([]byte(nil), x.Data...)
@@ -182,6 +204,8 @@ func TestEverythingComesBack(t *testing.T) {
 		statuses:    []Status{testStatus(6)},
 		servers:     []Server{{6, netip.MustParseAddrPort("172.20.0.3:8080")}, {17, netip.MustParseAddrPort("[2001:db8::1]:53")}},
 		findings:    []model.Finding{{Kind: "slow_hop", Severity: "info", Text: "text", Evidence: "evidence", Mend: "mend"}},
+		drops:       []Drops{{6, dropsInForward(3)}},
+		retransmits: []Retransmits{{6, retransmitted(4)}},
 		extras:      []Extra{{"dns", 1, 700, []byte("one")}, {"dns", 1, 600, nil}, {"tcp", 3, 1, []byte{0}}},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -204,6 +228,9 @@ func TestEverythingComesBack(t *testing.T) {
 	ok(t, w.Servers(want.servers))
 	ok(t, w.Status(want.statuses[0]))
 	ok(t, w.Findings(want.findings))
+	want.drops[0].At, want.retransmits[0].At = w.newest, w.newest
+	ok(t, w.Drops(want.drops[0].DropCount))
+	ok(t, w.Retransmits(want.retransmits[0].RetransmitCount))
 	for _, x := range want.extras {
 		ok(t, w.Extra(x))
 	}

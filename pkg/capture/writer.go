@@ -63,6 +63,7 @@ type Writer struct {
 	servers  map[Server]bool   // that were written
 	facts    [sha256.Size]byte // of the inventory that was written last
 	journeys uint64
+	newest   uint64 // time of the newest journey or status, CLOCK_MONOTONIC, ns
 	err      error
 
 	payload, packed []byte // memory of store
@@ -118,6 +119,7 @@ func (w *Writer) Journey(j *journey.Journey, _ []journey.Hop) error {
 	if err := w.batch.add(j); err != nil {
 		return err
 	}
+	w.newest = max(w.newest, j.Start)
 	if j.Ending == journey.EndingDropped && w.symbols != nil {
 		w.names.learn(w.symbols, j.DropReason, j.DropLocation)
 	}
@@ -152,6 +154,7 @@ func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 func (w *Writer) Status(s Status) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.newest = max(w.newest, s.At)
 	return w.document(kindStatus, s, s.At)
 }
 
@@ -205,6 +208,10 @@ func (w *Writer) Names(reason uint32, addrs ...uint64) {
 func (w *Writer) Extra(e Extra) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.addExtra(e)
+}
+
+func (w *Writer) addExtra(e Extra) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -289,16 +296,22 @@ func (w *Writer) flush() error {
 	return w.flushJourneys()
 }
 
-// flushJourneys stores the names that its journeys need before them.
+// flushNames stores the names that the records after it need.
+func (w *Writer) flushNames() error {
+	fresh, any := w.names.take()
+	if !any {
+		return nil
+	}
+	text, err := json.Marshal(fresh)
+	if err != nil {
+		return fmt.Errorf("store names: %w", err)
+	}
+	return w.store(kindSymbols, text, 1, 0, 0)
+}
+
 func (w *Writer) flushJourneys() error {
-	if fresh, any := w.names.take(); any {
-		text, err := json.Marshal(fresh)
-		if err != nil {
-			return fmt.Errorf("store names: %w", err)
-		}
-		if err := w.store(kindSymbols, text, 1, 0, 0); err != nil {
-			return err
-		}
+	if err := w.flushNames(); err != nil {
+		return err
 	}
 	b := w.batch
 	if b.n == 0 {
@@ -316,6 +329,9 @@ func (w *Writer) flushJourneys() error {
 func (w *Writer) flushExtra(b *extraBatch) error {
 	if b.n == 0 {
 		return nil
+	}
+	if err := w.flushNames(); err != nil {
+		return err
 	}
 	w.payload = b.appendTo(w.payload[:0])
 	if err := w.store(kindExtra, w.payload, b.n, b.from, b.to); err != nil {
