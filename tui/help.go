@@ -15,13 +15,12 @@ func (a *app) helpPage(height int) []string {
 	all := a.keyLines("everywhere", append(append([]key.Binding(nil), k.Screens...),
 		k.Window, k.Freeze, k.Earlier, k.Later, k.Up, k.Down, k.PageUp, k.PageDown, k.Home, k.End, k.Record, k.Export, k.Theme, k.Quit))
 	words := append([]string{l.Paint(look.Title, " "+"words")}, a.words()...)
-	column := a.width / 3
 	switch {
 	case a.width >= 100:
-		return beside(column, own, all, words)
+		return beside([]int{a.width / 4, a.width / 4, a.width / 2}, own, all, words)
 	case a.width >= 60:
 		left := append(append(own, ""), words...)
-		return beside(a.width*5/8, left, all)
+		return beside([]int{a.width * 5 / 8, a.width * 3 / 8}, left, all)
 	}
 	return append(append(own, all...), words...)[:min(height, len(own)+len(all)+len(words))]
 }
@@ -55,19 +54,19 @@ func (a *app) words() []string {
 }
 
 // beside puts columns of lines side by side.
-func beside(width int, columns ...[]string) []string {
+func beside(widths []int, columns ...[]string) []string {
 	n := 0
 	for _, c := range columns {
 		n = max(n, len(c))
 	}
 	out := make([]string, n)
 	for i := range out {
-		for _, c := range columns {
+		for k, c := range columns {
 			line := ""
 			if i < len(c) {
 				line = c[i]
 			}
-			out[i] += look.Fit(line, width)
+			out[i] += look.Fit(line, widths[k])
 		}
 	}
 	return out

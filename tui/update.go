@@ -43,8 +43,8 @@ func (a *app) press(msg tea.KeyMsg) tea.Cmd {
 		return a.typeFilter(msg)
 	case a.help:
 		a.help = false
-		if !key.Matches(msg, a.keys.Quit) {
-			return nil
+		if key.Matches(msg, a.keys.Help) || key.Matches(msg, a.keys.Back) || key.Matches(msg, a.keys.Open) {
+			return nil // other keys do what they do
 		}
 	}
 	if cmd, done := a.pressGlobal(msg); done {

@@ -5,7 +5,6 @@ package history
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -82,12 +81,13 @@ func (h *History) Journey(j *journey.Journey, hops []journey.Hop) error {
 	return nil
 }
 
-// LearnServer tells that a local address and port accept connections, see
-// [model.Aggregator.LearnServer].
-func (h *History) LearnServer(proto uint8, addr netip.AddrPort) {
+// With runs f with the piece at hand, to count what is no journey (drops,
+// retransmissions) or to tell of servers. f must be short and must not keep the
+// aggregator.
+func (h *History) With(f func(*model.Aggregator)) {
 	h.in.Lock()
 	defer h.in.Unlock()
-	h.cur.LearnServer(proto, addr)
+	f(h.cur)
 }
 
 // Run ends a piece every second until ctx ends. The first ones are shorter, so

@@ -179,7 +179,7 @@ func (s *Screen) row() *digest.Row {
 	}
 	var worst *digest.Row
 	for i := range s.d.Rows {
-		if r := &s.d.Rows[i]; worst == nil || r.P99 > worst.P99 {
+		if r := &s.d.Rows[i]; worst == nil || digest.WorseFirst(r, worst) < 0 {
 			worst = r
 		}
 	}

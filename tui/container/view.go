@@ -40,6 +40,9 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	events := s.events(l, width)
 	free := height - len(lines)
 	fallen := min(len(s.lines)+1, free)
+	if len(events) > 0 && !s.inHops { // what went wrong is not to be below the edge
+		fallen = min(fallen, max(free-min(len(events), 4), 10))
+	}
 	s.hopsAt = len(lines) + 1
 	lines = append(lines, s.waterfall(l, width, fallen)...)
 	if rest := free - fallen; rest > 1 && len(events) > 0 {
@@ -84,6 +87,11 @@ func (s *Screen) between(inSight int) string {
 	}
 	if a := about(s.talk()); a != "" {
 		parts = append(parts, a)
+	}
+	for _, x := range s.d.Sides(s.talk()) {
+		if x.RTT.P50Ns != nil {
+			parts = append(parts, fmt.Sprintf("%s rtt p50 %s p99 %s", x.Role, duration(x.RTT.P50Ns), duration(x.RTT.P99Ns)))
+		}
 	}
 	return "  " + strings.Join(parts, " · ")
 }
@@ -164,6 +172,12 @@ func (s *Screen) events(l *look.Look, width int) []string {
 		if d := &snap.Drops[i]; len(out) < maxEvents && t.Has(&d.From, &d.To, d.Proto, d.Port) {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
 				"  dropped %s: %s in %s @ %s (%s)", human.Count(d.Count), d.Reason, d.Hop, d.Where, d.Location)}))
+		}
+	}
+	for _, x := range s.d.Sides(t) {
+		if n := x.Retransmits.Total; n > 0 {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
+				"  %s sent %s segments again: %s", x.From.Name, human.Count(n), digest.Kinds(x.Retransmits.RetransmitKinds))}))
 		}
 	}
 	for i := range snap.Slowest {

@@ -4,6 +4,7 @@
 package digest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ type Row struct {
 
 	TX, RX  model.PacketCount
 	Drops   uint64
+	Retrans uint64  // segments that its sockets sent again
 	Talks   []int   // indices into the digest's
 	Trend   []int64 // worst p99 by second, ns; Unknown where no packet was seen
 	search  string
@@ -69,6 +71,9 @@ func Of(f history.Frame) *Digest {
 	d.talks(s.Paths)
 	for i := range s.Drops {
 		d.drop(&s.Drops[i])
+	}
+	for i := range s.TCP {
+		d.Rows[d.end(&s.TCP[i].From)].Retrans += s.TCP[i].Retransmits.Total
 	}
 	for i := range d.Rows {
 		r := &d.Rows[i]
@@ -191,4 +196,26 @@ func (d *Digest) drop(x *model.Drop) {
 		e = &x.To
 	}
 	d.Rows[d.end(e)].Drops += x.Count
+}
+
+// Packets sent and received.
+func (r *Row) Packets() uint64 { return r.TX.Packets + r.RX.Packets }
+
+// WorseFirst orders rows: the higher p99 first. Of two ends of one slow path
+// the one at which its slowest hop is comes first, for it is the one to look at.
+func WorseFirst(x, y *Row) int {
+	return cmp.Or(
+		cmp.Compare(y.P99, x.P99),
+		cmp.Compare(y.owns(), x.owns()),
+		cmp.Compare(y.Packets(), x.Packets()),
+		cmp.Compare(x.Name, y.Name),
+		cmp.Compare(x.Key, y.Key))
+}
+
+// owns is 1 for the end at which its slowest hop is.
+func (r *Row) owns() int {
+	if r.Hop != nil && strings.HasSuffix(r.Hop.Where, " of "+r.Name) {
+		return 1
+	}
+	return 0
 }

@@ -3,6 +3,7 @@ package digest
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hopscope/hopscope/pkg/model"
@@ -115,6 +116,33 @@ func (d *Digest) countPath(from, to int, p *model.Path) {
 		d.Rows[to].RX.Packets += p.Journeys
 		d.Rows[to].RX.Bytes += p.Bytes
 	}
+}
+
+// Sides are the TCP sides of a conversation, that of the client first.
+func (d *Digest) Sides(t *Talk) []*model.TCP {
+	var out []*model.TCP
+	all := d.Frame.Snapshot.TCP
+	for i := range all {
+		if x := &all[i]; t.Has(&x.From, &x.To, "tcp", x.Port) {
+			out = append(out, x)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y *model.TCP) int { return cmp.Compare(x.Role, y.Role) })
+	return out
+}
+
+// Kinds tells what made TCP send segments again: "rto 1, fast 2".
+func Kinds(k model.RetransmitKinds) string {
+	var parts []string
+	for _, x := range []struct {
+		name string
+		n    uint64
+	}{{"rto", k.RTO}, {"fast", k.Fast}, {"tlp", k.TLP}, {"syn", k.SYN}, {"synack", k.SYNACK}, {"other", k.Other}} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", x.name, human.Count(x.n)))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // PerSecond is how many a second, for a column that says so: "1.23k".

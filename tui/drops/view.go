@@ -5,17 +5,25 @@ import (
 	"strings"
 
 	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/look"
 )
 
 const countWidth, rateWidth = 9, 10
 
+// maxSides is how many senders of retransmissions are listed.
+const maxSides = 20
+
+// maxStack is how many functions of a stack are shown.
+const maxStack = 8
+
 // View paints the list, and below it what is known of the drop under the
 // cursor.
 func (s *Screen) View(l *look.Look, width, height int) []string {
 	s.firstAt = height
+	again := s.retransmits(l, width)
 	if len(s.rows) == 0 {
-		return []string{l.Paint(look.Good, "  "+s.nothing())}
+		return append([]string{l.Paint(look.Good, "  "+s.nothing()), ""}, again...)
 	}
 	var lines []string
 	if width >= 40 {
@@ -26,7 +34,7 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 		s.longest = max(s.longest, look.Width(s.reason(&s.rows[i])))
 	}
 	lines = append(lines, s.cells(l, width, false, look.Title, "", "packets", "per s", "reason", "where", s.lastTitle()))
-	var below []string
+	below := again[:min(len(again), height/3)]
 	if s.detail {
 		below = s.explain(l, width)
 	}
@@ -43,6 +51,37 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 			human.Count(r.count), s.d.PerSecond(r.count), s.reason(r), s.where(r), s.last(r)))
 	}
 	return append(lines, below...)
+}
+
+// retransmits are the TCP sides that sent segments again, most first as the
+// snapshot has them.
+func (s *Screen) retransmits(l *look.Look, width int) []string {
+	if s.d == nil {
+		return nil
+	}
+	var out []string
+	all := s.d.Frame.Snapshot.TCP
+	for i := range all {
+		x := &all[i]
+		n := x.Retransmits.Total
+		if n == 0 || len(out) > maxSides {
+			continue
+		}
+		ends := fmt.Sprintf("%s → %s %s", x.From.Name, x.To.Name, digest.Service("tcp", x.Port))
+		if s.filter != "" && !strings.Contains(strings.ToLower(ends), s.filter) {
+			continue
+		}
+		if out == nil {
+			out = append(out, l.Line(false, look.Cell{Text: " sent again by TCP", Role: look.Title}))
+		}
+		out = append(out, l.Line(false, look.Cell{Text: human.Count(n), Width: 2 + countWidth, Right: true, Role: look.Warn},
+			look.Cell{Text: s.d.PerSecond(n), Width: rateWidth, Right: true},
+			look.Cell{Text: "  " + ends + "  (" + digest.Kinds(x.Retransmits.RetransmitKinds) + ")", Width: max(1, width-2-countWidth-rateWidth)}))
+	}
+	if s.detail || out == nil {
+		return out
+	}
+	return append([]string{""}, out...)
 }
 
 func (s *Screen) nothing() string {
@@ -131,6 +170,12 @@ func (s *Screen) explain(l *look.Look, width int) []string {
 	}
 	add("flow", flow(d))
 	add("where", fmt.Sprintf("%s, in the kernel's %s", place(d), d.Location))
+	if len(d.Stack) > 0 {
+		add("stack", strings.Join(d.Stack[:min(len(d.Stack), maxStack)], " ← "))
+	}
+	if d.AttributedBy != "" {
+		add("known by", d.AttributedBy)
+	}
 	if d.Device != nil {
 		add("device", *d.Device)
 	}

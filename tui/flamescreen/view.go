@@ -68,6 +68,9 @@ func (s *Screen) boxLine(l *look.Look, row []flame.Box, i, width int) string {
 			edge = "▸"
 		}
 		cells := []look.Cell{{Text: edge, Width: 1, Role: look.Dim}}
+		if inner < 3 { // an ellipsis would tell nothing
+			text = strings.Repeat(" ", max(inner, 0))
+		}
 		if inner > 0 {
 			cells = append(cells, look.Cell{Text: text, Width: inner, Role: s.role(&box, i)})
 		}

@@ -184,15 +184,16 @@ func sum(name string, members []*digest.Row) *digest.Row {
 	out := *members[0]
 	for _, r := range members[1:] {
 		if r.P99 > out.P99 {
-			tx, rx, drops := out.TX, out.RX, out.Drops
+			tx, rx, drops, retrans := out.TX, out.RX, out.Drops, out.Retrans
 			out = *r
-			out.TX, out.RX, out.Drops = tx, rx, drops
+			out.TX, out.RX, out.Drops, out.Retrans = tx, rx, drops, retrans
 		}
 		out.TX.Packets += r.TX.Packets
 		out.TX.Bytes += r.TX.Bytes
 		out.RX.Packets += r.RX.Packets
 		out.RX.Bytes += r.RX.Bytes
 		out.Drops += r.Drops
+		out.Retrans += r.Retrans
 	}
 	out.Name, out.Dead = fmt.Sprintf("%s (%d)", name, len(members)), false
 	return &out
@@ -205,7 +206,7 @@ func (s *Screen) compare(x, y *digest.Row) int {
 			return c
 		}
 	case byPackets:
-		if c := cmp.Compare(packets(y), packets(x)); c != 0 {
+		if c := cmp.Compare(y.Packets(), x.Packets()); c != 0 {
 			return c
 		}
 	case byName:
@@ -213,21 +214,5 @@ func (s *Screen) compare(x, y *digest.Row) int {
 			return c
 		}
 	}
-	return cmp.Or(
-		cmp.Compare(y.P99, x.P99),
-		cmp.Compare(owns(y), owns(x)),
-		cmp.Compare(packets(y), packets(x)),
-		cmp.Compare(x.Name, y.Name),
-		cmp.Compare(x.Key, y.Key))
-}
-
-func packets(r *digest.Row) uint64 { return r.TX.Packets + r.RX.Packets }
-
-// owns is 1 for the end at which its worst hop is: of two ends of one slow
-// path it is the one to look at.
-func owns(r *digest.Row) int {
-	if r.Hop != nil && strings.HasSuffix(r.Hop.Where, " of "+r.Name) {
-		return 1
-	}
-	return 0
+	return digest.WorseFirst(x, y)
 }

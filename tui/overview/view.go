@@ -29,12 +29,13 @@ func columns() []column {
 	return []column{
 		{title: nameColumn, cell: name},
 		{title: "p99", width: 8, from: 24, right: true, cell: p99},
-		{title: "p50", width: 8, from: 96, right: true, cell: p50},
+		{title: "p50", width: 8, from: 104, right: true, cell: p50},
 		{title: "p99 by second", width: 22, from: 120, cell: trend},
 		{title: hopColumn, from: 52, cell: hop},
 		{title: "share", width: 7, from: 52, right: true, cell: share},
 		{title: "drops/s", width: 8, from: 36, right: true, cell: drops},
-		{title: "pkts/s", width: 8, from: 66, right: true, cell: rate},
+		{title: "retr/s", width: 8, from: 66, right: true, cell: retransmits},
+		{title: "pkts/s", width: 8, from: 92, right: true, cell: rate},
 		{title: "in/s", width: 9, from: 140, right: true, cell: received},
 		{title: "out/s", width: 9, from: 140, right: true, cell: sent},
 		{title: "service", width: 14, from: 160, cell: service},
@@ -261,11 +262,18 @@ func drops(s *Screen, e *entry) (string, look.Role) {
 	return s.d.PerSecond(e.row.Drops), look.Bad
 }
 
-func rate(s *Screen, e *entry) (string, look.Role) {
-	if packets(e.row) == 0 {
+func retransmits(s *Screen, e *entry) (string, look.Role) {
+	if e.row.Retrans == 0 {
 		return "0", look.Dim
 	}
-	return s.d.PerSecond(packets(e.row)), look.Plain
+	return s.d.PerSecond(e.row.Retrans), look.Warn
+}
+
+func rate(s *Screen, e *entry) (string, look.Role) {
+	if e.row.Packets() == 0 {
+		return "0", look.Dim
+	}
+	return s.d.PerSecond(e.row.Packets()), look.Plain
 }
 
 func received(s *Screen, e *entry) (string, look.Role) { return bytesRate(s, e.row.RX) }

@@ -52,7 +52,12 @@ func (w *World) Reason(n uint32) string {
 }
 
 // Symbol names a kernel function.
-func (w *World) Symbol(uint64) string { return "nf_hook_slow+0xa3" }
+func (w *World) Symbol(addr uint64) string {
+	if addr == 0xffff0001 {
+		return "nf_hook_slow+0xa3"
+	}
+	return "ip_local_deliver+0x6f"
+}
 
 // Feed shows a world's history.
 type Feed struct {

@@ -111,18 +111,35 @@ func (w *World) Second(h *history.History, n int) {
 	for i := range w.Flows {
 		f := &w.Flows[i]
 		for range f.Rate {
-			w.send(h, f, false, f.Slow, f.By, journey.EndingDelivered)
-			w.send(h, f, true, journey.HopUnknown, 0, journey.EndingDelivered)
+			w.send(h, f, false, f.Slow, f.By)
+			w.send(h, f, true, journey.HopUnknown, 0)
 		}
-		for range f.Drops {
-			w.send(h, f, false, 0, 0, journey.EndingDropped)
-		}
+		w.lose(h, f)
 	}
 	h.Roll(Begin.Add(time.Duration(n+1) * time.Second))
 }
 
+// lose drops requests of a flow before the receiver's socket, and sends one of
+// them again.
+func (w *World) lose(h *history.History, f *Flow) {
+	if f.Drops == 0 {
+		return
+	}
+	h.With(func(a *model.Aggregator) {
+		a.AddDrops(model.DropCount{
+			Reason: 3, Location: 0xffff0001, Stack: []uint64{0xffff0001, 0xffff0002}, Count: uint64(f.Drops),
+			Place: journey.Place{Netns: netns(f.To), Ifindex: 2}, Point: journey.PointReceive, Born: netns(f.From),
+			Src: address(f.From), Dst: address(f.To), Port: f.Port, Proto: journey.ProtoTCP, Attributed: "journey",
+		})
+		a.AddRetransmits(model.RetransmitCount{
+			Netns: netns(f.From), Local: address(f.From), Remote: address(f.To), Port: f.Port,
+			Segments: model.RetransmitKinds{RTO: 1, Fast: uint64(f.Drops - 1)},
+		})
+	})
+}
+
 // send is one packet with all of its hops.
-func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKind, by time.Duration, ending journey.Ending) {
+func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKind, by time.Duration) {
 	from, to := f.From, f.To
 	client := netip.AddrPortFrom(address(f.From), 41000)
 	server := netip.AddrPortFrom(address(f.To), f.Port)
@@ -132,9 +149,6 @@ func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKin
 		tuple = journey.Tuple{Src: server, Dst: client}
 	}
 	hops := way(from, to)
-	if ending == journey.EndingDropped {
-		hops = hops[:len(hops)-2]
-	}
 	for i := range hops {
 		base := 1500 * math.Exp(w.rand.NormFloat64()*0.5)
 		if hops[i].Kind == slow && by > 0 {
@@ -145,10 +159,7 @@ func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKin
 	}
 	j := &journey.Journey{
 		Start: uint64(w.rand.Uint32()), First: tuple, Last: tuple, Weight: 1, Bytes: 600, Segments: 1, Family: 4,
-		Proto: journey.ProtoTCP, Ending: ending, Stops: stops(hops, from, to),
-	}
-	if ending == journey.EndingDropped {
-		j.DropReason, j.DropLocation = 3, 0xffff0001
+		Proto: journey.ProtoTCP, Ending: journey.EndingDelivered, Stops: stops(hops, from, to),
 	}
 	if from < 0 {
 		j.Flags |= journey.FlagReceived

@@ -1,0 +1,305 @@
+package tui
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/muesli/termenv"
+
+	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/tui/internal/fake"
+)
+
+// sees fails unless the screen shows each of the texts.
+func (d *driver) sees(t *testing.T, texts ...string) {
+	t.Helper()
+	v := d.View()
+	for _, text := range texts {
+		if !strings.Contains(v, text) {
+			t.Fatalf("%q is not on screen:\n%s", text, v)
+		}
+	}
+}
+
+func (d *driver) misses(t *testing.T, text string) {
+	t.Helper()
+	if v := d.View(); strings.Contains(v, text) {
+		t.Fatalf("%q is on screen:\n%s", text, v)
+	}
+}
+
+func shop(t testing.TB) *driver {
+	return drive(t, shopFeed(fake.Shop(), past), termenv.Ascii, Options{}, 120, 40)
+}
+
+// TestFromSlowContainerToSlowSecond is the way of somebody who was paged.
+func TestFromSlowContainerToSlowSecond(t *testing.T) {
+	d := shop(t)
+	d.sees(t, "[1 Overview]", ">  shop-front-1", "qdisc @ eth0 of shop-front-1", "shop-front-1's time to shop-api-1")
+	d.press("enter")
+	d.sees(t, "[2 Container]", "> → shop-api-1", "qdisc @ eth0 of shop-front-1", "response  shop-api-1 → shop-front-1")
+	d.press("enter", "down")
+	d.sees(t, ">   qdisc @ eth0 of shop-front-1")
+	d.press("W")
+	d.sees(t, "p50 of each hop (percentiles do not add up)")
+	d.press("enter")
+	d.sees(t, "[4 Heat map]", "qdisc @ eth0 of shop-front-1, shop-front-1 → shop-api-1 tcp/8080 request", "of 120 packets")
+	d.press("left", "left", "left", "enter")
+	d.sees(t, "FROZEN −3 s · 14:01:17")
+	d.press("esc")
+	d.sees(t, "[2 Container]", "FROZEN")
+	d.press("esc", "esc")
+	d.sees(t, "[1 Overview]")
+	d.press("space")
+	d.misses(t, "FROZEN")
+}
+
+func TestSortGroupFilter(t *testing.T) {
+	d := shop(t)
+	d.press("s")
+	d.sees(t, "most drops first", ">  shop-cart-1")
+	d.press("s", "s", "g")
+	d.sees(t, "by name · by service", "▾ api (1)")
+	d.press("g")
+	d.sees(t, "▾ shop (6)", "▾ no project (1)")
+	d.press("/", "d", "b")
+	d.sees(t, "/db", "1 ends")
+	d.misses(t, "shop-cart-1 ")
+	d.press("enter")
+	d.sees(t, `only "db"`, "▾ shop (1)")
+	d.press("esc")
+	d.sees(t, "7 ends")
+	d.press("/", "z", "z")
+	d.sees(t, `nothing has "zz"`)
+	d.press("backspace", "backspace", "esc")
+	d.sees(t, "7 ends")
+}
+
+// TestCursorStaysWithItsRow moves the cursor off the top and lets others
+// overtake.
+func TestCursorStaysWithItsRow(t *testing.T) {
+	d := shop(t)
+	d.press("down", "down", "down")
+	d.sees(t, ">  worker")
+	d.press("s", "s", "s")
+	d.sees(t, "by name", ">  worker")
+	d.press("home", "s")
+	d.sees(t, "worst p99 first", ">  shop-front-1")
+}
+
+func TestWindowsAndSteps(t *testing.T) {
+	d := shop(t)
+	for _, want := range []string{" last 1 m ", " all, 1 m 20 s ", " last 1 s ", " last 10 s "} {
+		d.press("w")
+		d.sees(t, want)
+	}
+	d.press("]")
+	d.misses(t, "FROZEN")
+	d.press("[", "[", "[")
+	d.sees(t, "FROZEN −15 s · 14:01:05")
+	d.now = d.now.Add(4 * time.Second)
+	d.send(tickMsg{d.tick})
+	d.sees(t, "FROZEN −19 s · 14:01:05")
+	d.press("]", "]", "]", "]")
+	d.misses(t, "FROZEN")
+	d.press("w", "w", "[")
+	d.sees(t, "FROZEN", "last 10 s") // the whole has no earlier
+	for range 40 {
+		d.press("[")
+	}
+	d.sees(t, "14:00:10") // the oldest
+	d.press("w", "w")
+	d.sees(t, " all, ")
+	d.misses(t, "FROZEN")
+}
+
+func TestFreezeLetsCollectionGoOn(t *testing.T) {
+	w := fake.Shop()
+	feed := shopFeed(w, past)
+	d := drive(t, feed, termenv.Ascii, Options{}, 120, 40)
+	d.press("space")
+	frozen := d.View()
+	w.Second(feed.History, past)
+	d.send(tickMsg{d.tick})
+	if frozen != d.View() {
+		t.Error("a frozen view changed")
+	}
+	d.press("space")
+	d.sees(t, "14:01:21")
+}
+
+func TestContainerStepsAndScreens(t *testing.T) {
+	d := shop(t)
+	d.press("2")
+	d.sees(t, "[2 Container]", " shop-front-1 · running") // the worst, without a choice
+	d.press("right")
+	d.sees(t, " worker · running", "→ 203.0.113.9")
+	d.press("down")
+	d.sees(t, "worker sent 30 segments again", "dropped 30: NETFILTER_DROP") // the second conversation
+	d.press("left", "left")
+	d.sees(t, " shop-db-1 · running", "← shop-api-1")
+	d.press("6", "/", "d", "b", "enter", "down", "enter")
+	d.sees(t, "[2 Container]", " shop-db-1 · running")
+	d.press("5", "enter")
+	d.sees(t, "a firewall rule dropped it", "nf_hook_slow")
+	d.press("g", "g", "g")
+	d.sees(t, "by container")
+	d.press("esc", "esc")
+	d.sees(t, "[2 Container]")
+}
+
+func TestFlameKeepsItsPlace(t *testing.T) {
+	w := fake.Shop()
+	feed := shopFeed(w, past)
+	d := drive(t, feed, termenv.Ascii, Options{}, 120, 40)
+	d.press("3", "down", "right", "enter", "down")
+	d.sees(t, "shop-api-1 › → shop-db-1 tcp/5432")
+	for i := range 3 {
+		w.Second(feed.History, past+i)
+		d.send(tickMsg{d.tick})
+	}
+	d.sees(t, "shop-api-1 › → shop-db-1 tcp/5432")
+	d.press("W")
+	d.sees(t, "mean packet of each path", "shop-api-1 › → shop-db-1")
+	d.press("/", "s", "o", "c", "k", "enter")
+	d.sees(t, `"sock": `)
+	d.press("esc", "esc", "up", "up")
+	d.sees(t, " all  ", "100% of all")
+}
+
+func TestHelpKnowsWhatThereIs(t *testing.T) {
+	d := shop(t)
+	d.press("?")
+	d.sees(t, "everywhere", "freeze", "Heat map")
+	d.misses(t, "record")
+	d.misses(t, "export")
+	d.press("esc")
+	d.sees(t, "worst p99 first")
+	full := drive(t, &files{Feed: shopFeed(fake.Shop(), 12)}, termenv.Ascii, Options{}, 120, 40)
+	full.press("?")
+	full.sees(t, "record", "export")
+	full.press("5")
+	full.sees(t, "[5 Drops]", "packets dropped")
+}
+
+// files is a feed that can write files.
+type files struct {
+	*fake.Feed
+	log  []string
+	fail error
+}
+
+func (f *files) StartRecording() (string, error) {
+	f.log = append(f.log, "start")
+	return "/tmp/x.hop", f.fail
+}
+
+func (f *files) StopRecording() (string, error) {
+	f.log = append(f.log, "stop")
+	return "/tmp/x.hop", nil
+}
+
+func (f *files) Export(h history.Frame) (string, error) {
+	f.log = append(f.log, "export "+h.At.Format("15:04:05"))
+	return "/tmp/x.json", nil
+}
+
+func TestRecordIsSavedBeforeQuit(t *testing.T) {
+	f := &files{Feed: shopFeed(fake.Shop(), past)}
+	d := drive(t, f, termenv.Ascii, Options{}, 120, 40)
+	d.press("r")
+	d.sees(t, "recording to /tmp/x.hop", "REC")
+	_, cmd := d.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("e")})
+	d.send(cmd())
+	d.sees(t, "exported /tmp/x.json")
+	_, cmd = d.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("q")})
+	if len(f.log) != 2 || f.log[1] != "export 14:01:20" {
+		t.Fatalf("the feed was asked %v", f.log)
+	}
+	_, cmd = d.Update(cmd()) // the file is written
+	if _, quits := cmd().(tea.QuitMsg); !quits || f.log[2] != "stop" {
+		t.Errorf("the feed was asked %v", f.log)
+	}
+}
+
+func TestRecordThatFails(t *testing.T) {
+	f := &files{Feed: shopFeed(fake.Shop(), 12), fail: errors.New("disk full\x1b[2J")}
+	d := drive(t, f, termenv.Ascii, Options{}, 120, 40)
+	d.press("r")
+	d.sees(t, "failed: disk full")
+	d.misses(t, "REC")
+	d.misses(t, "\x1b")
+}
+
+// broken is a feed that fails now and then.
+type broken struct {
+	*fake.Feed
+	err error
+}
+
+func (b *broken) Frame(q history.Query) (history.Frame, error) {
+	if b.err != nil {
+		return history.Frame{}, b.err
+	}
+	return b.Feed.Frame(q)
+}
+
+func TestErrorsAreShownAndPass(t *testing.T) {
+	b := &broken{Feed: shopFeed(fake.Shop(), past), err: errors.New("read counters: bad file descriptor")}
+	d := drive(t, b, termenv.Ascii, Options{}, 80, 24)
+	d.sees(t, "waiting for the first packets", "no data: read counters")
+	b.err = nil
+	d.send(tickMsg{d.tick})
+	d.sees(t, "shop-front-1")
+	d.misses(t, "no data")
+	b.err = errors.New("gone")
+	d.send(tickMsg{d.tick})
+	d.sees(t, "shop-front-1", "no data: gone") // what was seen stays
+}
+
+// TestTicksDoNotMultiply presses keys that pull: afterwards one tick is waited
+// for, whatever others are still under way.
+func TestTicksDoNotMultiply(t *testing.T) {
+	d := shop(t)
+	old := d.tick
+	d.press("w", "w", "[", "space")
+	if _, cmd := d.Update(tickMsg{old}); cmd != nil {
+		t.Error("an old tick was taken up")
+	}
+	if _, cmd := d.Update(tickMsg{d.tick}); cmd == nil {
+		t.Error("the last tick was not taken up")
+	}
+}
+
+func TestMouse(t *testing.T) {
+	d := shop(t)
+	click := func(x, y int) {
+		d.send(tea.MouseMsg{X: x, Y: y, Button: tea.MouseButtonLeft, Action: tea.MouseActionPress})
+	}
+	lineOf := func(text string) int {
+		for i, line := range strings.Split(d.View(), "\n") {
+			if strings.Contains(line, text) {
+				return i
+			}
+		}
+		t.Fatalf("%q is not on screen:\n%s", text, d.View())
+		return 0
+	}
+	click(10, lineOf("   shop-db-1"))
+	d.sees(t, ">  shop-db-1")
+	d.send(tea.MouseMsg{Button: tea.MouseButtonWheelUp, Action: tea.MouseActionPress})
+	d.sees(t, ">  worker")
+	click(10, lineOf(">  worker"))
+	d.sees(t, "[2 Container]", " worker · running")
+	click(10, lineOf("•   driver @ eth0"))
+	d.sees(t, ">   driver @ eth0")
+	click(strings.Index(strings.Split(d.View(), "\n")[0], "3 Flame"), 0)
+	d.sees(t, "[3 Flame]")
+	click(30, lineOf("request"))
+	d.sees(t, "› request  ")
+	click(0, 200)
+	click(5000, 0)
+}
