@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -24,7 +23,7 @@ func Compare(before, after Side, o Options) *Result {
 	r := &Result{
 		Schema: SchemaName, Alpha: Alpha,
 		Before: about(before), After: about(after),
-		Paths: []Path{}, Drops: []Drop{}, Appeared: []Lone{}, Vanished: []Lone{},
+		Paths: []Path{}, Drops: []Drop{}, TCP: []TCP{}, Appeared: []Lone{}, Vanished: []Lone{},
 	}
 	if o.FailOver > 0 {
 		r.FailOver = &o.FailOver
@@ -43,6 +42,7 @@ func Compare(before, after Side, o Options) *Result {
 		}
 	}
 	r.Drops = append(r.Drops, c.drops()...)
+	r.TCP = append(r.TCP, c.tcp()...)
 	c.judge(r)
 	return r
 }
@@ -64,7 +64,7 @@ type comparison struct {
 	before, after *side
 	failOver      float64
 	seconds       float64 // of the later capture
-	tests         int     // of paths and drops, for Holm's correction
+	tests         int     // of paths, drops and TCP, for Holm's correction
 	rounds        int
 }
 
@@ -76,7 +76,7 @@ func (c *comparison) plan() {
 			c.tests += len(percentiles)
 		}
 	}
-	c.tests += len(c.dropIDs())
+	c.tests += len(c.dropIDs()) + (1+len(percentiles))*len(c.tcpIDs())
 	c.rounds = rounds(c.tests)
 }
 
@@ -204,55 +204,4 @@ func correctHops(hops []Hop) {
 			c.Significant = c.P != nil && *c.P < Alpha
 		}
 	}
-}
-
-// judge corrects the tests of paths and drops, says what regressed, and sorts.
-func (c *comparison) judge(r *Result) {
-	var ps []*float64
-	for i := range r.Paths {
-		for k := range r.Paths[i].Changes {
-			if p := r.Paths[i].Changes[k].P; p != nil {
-				ps = append(ps, p)
-			}
-		}
-	}
-	for i := range r.Drops {
-		if p := r.Drops[i].P; p != nil {
-			ps = append(ps, p)
-		}
-	}
-	holm(c.tests, ps)
-	for i := range r.Paths {
-		p := &r.Paths[i]
-		for k := range p.Changes {
-			x := &p.Changes[k]
-			x.Significant = x.P != nil && *x.P < Alpha
-			x.Regressed = x.Significant && c.failOver > 0 && float64(x.AfterNs) > (1+c.failOver)*float64(x.BeforeNs)
-			p.Regressed = p.Regressed || x.Regressed
-		}
-		r.Regressed = r.Regressed || p.Regressed
-	}
-	for i := range r.Drops {
-		d := &r.Drops[i]
-		d.Significant = d.P != nil && *d.P < Alpha
-		d.Regressed = d.Significant && c.failOver > 0 && d.ShareAfter > (1+c.failOver)*d.ShareBefore
-		r.Regressed = r.Regressed || d.Regressed
-	}
-	slices.SortStableFunc(r.Paths, func(x, y Path) int {
-		return cmp.Or(regressedFirst(x.Regressed, y.Regressed), cmp.Compare(math.Abs(y.Impact), math.Abs(x.Impact)))
-	})
-	slices.SortStableFunc(r.Drops, func(x, y Drop) int {
-		return cmp.Or(regressedFirst(x.Regressed, y.Regressed),
-			cmp.Compare(math.Abs(y.ShareAfter-y.ShareBefore), math.Abs(x.ShareAfter-x.ShareBefore)))
-	})
-}
-
-func regressedFirst(x, y bool) int {
-	switch {
-	case x && !y:
-		return -1
-	case y && !x:
-		return 1
-	}
-	return 0
 }

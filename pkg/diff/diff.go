@@ -18,6 +18,7 @@ package diff
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/model"
@@ -28,7 +29,7 @@ const SchemaName = "hopscope/diff/v1"
 
 const (
 	// Alpha is the chance that a comparison of two equal captures finds any
-	// significant change in a path or its drops.
+	// significant change in a path, in drops or in TCP.
 	Alpha = 0.01
 
 	minSlices  = 8   // with packets of a path, in each capture
@@ -65,6 +66,7 @@ type Result struct {
 	Regressed bool     `json:"regressed"`
 	Paths     []Path   `json:"paths"` // in both captures; regressions first, then by impact
 	Drops     []Drop   `json:"drops"` // in either; regressions first, then by how much they changed
+	TCP       []TCP    `json:"tcp"`   // sides of connections in both, in the same order
 	Appeared  []Lone   `json:"appeared"`
 	Vanished  []Lone   `json:"vanished"`
 }
@@ -140,15 +142,9 @@ type Change struct {
 	Regressed   bool     `json:"regressed"`
 }
 
-// Drop is one group of drops, as a share of the packets of From.
-type Drop struct {
-	Reason      string   `json:"reason"`
-	Hop         string   `json:"hop"`
-	Where       string   `json:"where"`
-	From        End      `json:"from"`
-	To          End      `json:"to"`
-	Proto       string   `json:"proto"`
-	Port        uint16   `json:"port"`
+// Rate is how often something befell packets, counted and as a share. P is as
+// in Change.
+type Rate struct {
 	Before      uint64   `json:"before"`
 	After       uint64   `json:"after"`
 	ShareBefore float64  `json:"share_before"`
@@ -156,6 +152,34 @@ type Drop struct {
 	P           *float64 `json:"p"`
 	Significant bool     `json:"significant"`
 	Regressed   bool     `json:"regressed"`
+}
+
+// Drop is one group of drops, as a share of the packets of From.
+type Drop struct {
+	Reason string `json:"reason"`
+	Hop    string `json:"hop"`
+	Where  string `json:"where"`
+	From   End    `json:"from"`
+	To     End    `json:"to"`
+	Proto  string `json:"proto"`
+	Port   uint16 `json:"port"`
+	Rate
+}
+
+// TCP is one side of connections: the sockets of From. Retransmits is a share
+// of the segments that they sent.
+type TCP struct {
+	From           End        `json:"from"`
+	To             End        `json:"to"`
+	Port           uint16     `json:"port"`
+	Role           string     `json:"role"` // client, server
+	SegmentsBefore uint64     `json:"segments_before"`
+	SegmentsAfter  uint64     `json:"segments_after"`
+	Retransmits    Rate       `json:"retransmits"`
+	RTTBefore      model.Dist `json:"rtt_before"`
+	RTTAfter       model.Dist `json:"rtt_after"`
+	RTTChanges     []Change   `json:"rtt_changes"`
+	Regressed      bool       `json:"regressed"` // in retransmits or round trip time
 }
 
 // Lone is a path of one capture alone.
@@ -167,12 +191,21 @@ type Lone struct {
 // RegressionError says that something became slower, or is lost more often,
 // beyond Options.FailOver.
 type RegressionError struct {
-	Paths, Drops int
-	FailOver     float64
+	Paths, Drops, TCP int // how many of each
+	FailOver          float64
 }
 
 func (e *RegressionError) Error() string {
-	return fmt.Sprintf("regression beyond %g%%: %d paths, %d groups of drops", e.FailOver*100, e.Paths, e.Drops)
+	var parts []string
+	for _, x := range []struct {
+		n    int
+		what string
+	}{{e.Paths, "latency of paths"}, {e.Drops, "groups of drops"}, {e.TCP, "sides of TCP connections"}} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", x.what, x.n))
+		}
+	}
+	return fmt.Sprintf("regression beyond %g%% (%s)", e.FailOver*100, strings.Join(parts, "; "))
 }
 
 // Verdict is a *RegressionError where something regressed, ErrNothingInCommon
@@ -194,6 +227,11 @@ func (r *Result) Verdict() error {
 	for i := range r.Drops {
 		if r.Drops[i].Regressed {
 			regression.Drops++
+		}
+	}
+	for i := range r.TCP {
+		if r.TCP[i].Regressed {
+			regression.TCP++
 		}
 	}
 	switch {

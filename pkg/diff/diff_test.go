@@ -235,6 +235,32 @@ func TestDrops(t *testing.T) {
 	}
 }
 
+func TestRetransmitsAndRoundTrips(t *testing.T) {
+	before, after := shopLoad(1), shopLoad(2)
+	before.resend, after.resend = 500, 50
+	r := Compare(before.side(t), after.side(t), twenty)
+	if len(r.TCP) == 0 || r.TCP[0].Role != "client" || r.TCP[0].From.Name != "web" {
+		t.Fatalf("the regressed side is not the first of %+v", r.TCP)
+	}
+	x := r.TCP[0]
+	if x.Retransmits.Before != 24 || x.Retransmits.After != 240 || x.SegmentsAfter != 12_000 || !x.Retransmits.Regressed {
+		t.Errorf("retransmits: %+v", x)
+	}
+	var regression *RegressionError
+	if err := r.Verdict(); !errors.As(err, &regression) || regression.TCP != 1 || regression.Paths+regression.Drops != 0 {
+		t.Errorf("verdict %v", err)
+	}
+	before.resend, after.resend = 0, 0
+	before.rtt, after.rtt = 100*time.Microsecond, 150*time.Microsecond
+	r = Compare(before.side(t), after.side(t), twenty)
+	if len(r.TCP) != 2 || r.TCP[0].Role != "server" || !r.TCP[0].Regressed {
+		t.Fatalf("round trips: %+v", r.TCP)
+	}
+	if c := change(t, r.TCP[0].RTTChanges, "p50"); math.Abs(*c.Relative-0.46) > 0.03 || !c.Regressed {
+		t.Errorf("p50 of the round trip: %+v", c)
+	}
+}
+
 func TestCompareIsTheSameEveryTime(t *testing.T) {
 	before, after := shopLoad(1).side(t), shopLoad(2).side(t)
 	if a, b := Compare(before, after, twenty), Compare(before, after, twenty); !reflect.DeepEqual(a, b) {

@@ -19,7 +19,7 @@ const (
 	apiNS  = 200 // and on, for its replicas
 )
 
-var apiAddr = netip.MustParseAddr("10.0.0.3")
+var webAddr, apiAddr = netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 
 // names knows the containers of a test by the network namespace.
 type names map[uint32]string
@@ -61,6 +61,8 @@ type load struct {
 	drift      float64                                      // standard deviation of the drift, in ln
 	qdisc      func(r *rand.Rand, at float64) time.Duration // added
 	dropEvery  int
+	resend     int // one of so many segments
+	rtt        time.Duration
 	weight     uint32
 	containers []inventory.Container
 	names      names
@@ -90,6 +92,19 @@ func (l load) side(t *testing.T) Side {
 		if l.dropEvery > 0 && i%l.dropEvery == 0 {
 			j.Ending, j.DropReason = journey.EndingDropped, 2
 			j.Stops[len(j.Stops)-1].Point = journey.PointFree
+			d := model.DropCount{
+				Reason: 2, Place: journey.Place{Netns: hostNS, Ifindex: apiNS}, Point: journey.PointQueue, Born: webNS,
+				Src: webAddr, Dst: apiAddr, Port: l.port, Proto: journey.ProtoTCP, Attributed: "journey", Count: 1,
+			}
+			whole.AddDrops(d)
+			pieces.AddDrops(d)
+		}
+		if l.resend > 0 && i%l.resend == 0 {
+			again := model.RetransmitCount{
+				Netns: webNS, Local: webAddr, Remote: apiAddr, Port: l.port, Segments: model.RetransmitKinds{RTO: 1},
+			}
+			whole.AddRetransmits(again)
+			pieces.AddRetransmits(again)
 		}
 		whole.Add(j, hops)
 		pieces.Add(j, hops)
@@ -122,13 +137,16 @@ func (l load) hops(r *rand.Rand, i int, at, drift float64) []journey.Hop {
 
 func (l load) packet(hops []journey.Hop, at float64) *journey.Journey {
 	tuple := journey.Tuple{
-		Src: netip.MustParseAddrPort("10.0.0.2:40000"),
+		Src: netip.AddrPortFrom(webAddr, 40000),
 		Dst: netip.AddrPortFrom(apiAddr, l.port),
 	}
 	j := &journey.Journey{
 		Start: uint64(at*1e9) + 1e12, First: tuple, Last: tuple, Weight: l.weight, Bytes: 100, Segments: 1,
 		Family: 4, Proto: journey.ProtoTCP, Ending: journey.EndingDelivered,
 		Stops: []journey.Stop{{Netns: webNS, Ifindex: 2, Point: journey.PointQueue}},
+	}
+	if l.rtt > 0 {
+		j.SRTT = l.rtt + time.Duration(at*1e3)
 	}
 	var sum time.Duration
 	for _, h := range hops {

@@ -8,7 +8,7 @@ import (
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
-func shares(parts ...float64) []share {
+func hundreds(parts ...float64) []share {
 	out := make([]share, len(parts))
 	for i, p := range parts {
 		out[i] = share{p, 100}
@@ -23,13 +23,13 @@ func TestPermutationP(t *testing.T) {
 		before, after []share
 		want          float64
 	}{
-		{"equal", shares(1, 1, 1, 1), shares(1, 1, 1, 1), 1},
+		{"equal", hundreds(1, 1, 1, 1), hundreds(1, 1, 1, 1), 1},
 		// Of the 70 ways to draw 4 of 8, 2 are as extreme.
-		{"apart", shares(1, 1, 1, 1), shares(9, 9, 9, 9), 2.0 / 70},
+		{"apart", hundreds(1, 1, 1, 1), hundreds(9, 9, 9, 9), 2.0 / 70},
 		// One slice of 8 differs: any draw is as extreme.
-		{"one burst", shares(1, 1, 1, 1), shares(1, 1, 1, 90), 1},
+		{"one burst", hundreds(1, 1, 1, 1), hundreds(1, 1, 1, 90), 1},
 		// Three of 8 differ, all on one side: 2 × C(5,1) of 70.
-		{"three", shares(1, 1, 1, 1), shares(1, 9, 9, 9), 10.0 / 70},
+		{"three", hundreds(1, 1, 1, 1), hundreds(1, 9, 9, 9), 10.0 / 70},
 	} {
 		if got := permutationP(c.before, c.after, 200_000); math.Abs(got-c.want) > 0.3*c.want+1e-4 {
 			t.Errorf("%s: p = %v, want %v", c.name, got, c.want)

@@ -22,6 +22,9 @@ type side struct {
 	order  []ID
 	drops  map[dropID][]uint64 // by slice
 	sent   map[End][]uint64    // packets that arrived or were dropped, by slice
+
+	tcp      map[tcpID]*tcpTimes
+	tcpOrder []tcpID
 }
 
 // measured is a path of one capture.
@@ -34,7 +37,7 @@ type measured struct {
 func newSide(in Side) *side {
 	s := &side{
 		slices: len(in.Slices), paths: map[ID]*measured{},
-		drops: map[dropID][]uint64{}, sent: map[End][]uint64{},
+		drops: map[dropID][]uint64{}, sent: map[End][]uint64{}, tcp: map[tcpID]*tcpTimes{},
 	}
 	names := lastingNames(&in.Snapshot)
 	// Of the whole capture, so that hops are in the order of all its packets.
@@ -48,12 +51,7 @@ func newSide(in Side) *side {
 	for i := range in.Slices {
 		s.add(i, &in.Slices[i], names)
 	}
-	for _, m := range s.paths {
-		m.total.seal()
-		for _, h := range m.hops {
-			h.seal()
-		}
-	}
+	s.seal()
 	return s
 }
 
@@ -79,6 +77,21 @@ func (s *side) add(slice int, snap *model.Snapshot, names lasting) {
 		}
 		s.drops[id][slice] += d.Count
 		s.sender(id.from)[slice] += d.Count
+	}
+	for i := range snap.TCP {
+		s.addTCP(slice, &snap.TCP[i], names)
+	}
+}
+
+func (s *side) seal() {
+	for _, m := range s.paths {
+		m.total.seal()
+		for _, h := range m.hops {
+			h.seal()
+		}
+	}
+	for _, t := range s.tcp {
+		t.rtt.seal()
 	}
 }
 

@@ -38,7 +38,7 @@ func (b *builder) tcp(a *Aggregator) []TCP {
 	for n, s := range sums {
 		row := TCP{
 			From: endOf(n.from), To: endOf(n.to), Port: n.port, Role: "client",
-			RTT: s.rtt.d.export(), SegmentsSent: s.segments,
+			RTT: b.distOf()(s.rtt.d), SegmentsSent: s.segments,
 			Retransmits: Retransmits{Total: s.retransmits.Total(), RetransmitKinds: s.retransmits},
 		}
 		if n.server {

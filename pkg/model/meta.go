@@ -50,7 +50,7 @@ type Meta struct {
 	Cost          Cost
 	Containers    []inventory.Container
 	Symbols       Symbols // nil: reasons and locations stay numbers
-	Bins          bool    // distributions of paths and hops with their bins
+	Bins          bool    // distributions with their bins
 }
 
 func (m Meta) reason(n uint32) string {

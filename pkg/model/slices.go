@@ -46,6 +46,12 @@ func (s *Slices) Add(j *journey.Journey, hops []journey.Hop) {
 	s.now.Add(j, hops)
 }
 
+// AddDrops counts dropped packets in the current slice.
+func (s *Slices) AddDrops(d DropCount) { s.now.AddDrops(d) }
+
+// AddRetransmits counts retransmitted segments in the current slice.
+func (s *Slices) AddRetransmits(r RetransmitCount) { s.now.AddRetransmits(r) }
+
 // finish seals the current slice.
 func (s *Slices) finish() {
 	s.past = append(s.past, s.now.Seal())
