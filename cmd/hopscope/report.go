@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopscope/hopscope/pkg/capture"
+	"github.com/hopscope/hopscope/pkg/model"
+)
+
+// reportFlags is the command line of `hopscope report`.
+type reportFlags struct {
+	containers []string
+	networks   []string
+	ports      []uint
+	protos     []string
+	from, to   string
+	out        outputFlags
+	quiet      bool
+}
+
+func reportCommand() *cobra.Command {
+	f := &reportFlags{}
+	cmd := &cobra.Command{
+		Use:   "report FILE",
+		Short: "Print the summary of a capture",
+		Long: `report prints the summary that the trace printed, of the whole capture or of a
+part. It needs neither root nor the machine on which the capture was made.`,
+		Example: `  hopscope report hopscope-web-20260102T030405Z.hop
+  hopscope report before.hop --container web --from 10s --to 20s --format json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return reportCapture(cmd, args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.containers, "container", "c", nil, "container: name, id or its start, compose service, glob (repeatable; default all)")
+	flags.StringArrayVar(&f.networks, "network", nil, "Docker network that the packets cross (repeatable)")
+	flags.UintSliceVar(&f.ports, "port", nil, "container or published port (repeatable)")
+	flags.StringSliceVar(&f.protos, "proto", nil, "tcp, udp, icmp, icmpv6 or sctp (repeatable)")
+	flags.StringVar(&f.from, "from", "", "first moment: time since the start, such as 10s, or RFC 3339")
+	flags.StringVar(&f.to, "to", "", "moment after the last, in the same way")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing on stderr but errors")
+	f.out.register(flags)
+	return cmd
+}
+
+func reportCapture(cmd *cobra.Command, path string, f *reportFlags) error {
+	write, err := f.out.writer(cmd.OutOrStdout())
+	if err != nil {
+		return usage(err)
+	}
+	contents, err := capture.Survey(path)
+	if err != nil {
+		return err
+	}
+	choice, err := f.choice(contents.Meta.StartedAt)
+	if err != nil {
+		return usage(err)
+	}
+	filter, err := choice.Filter(contents)
+	if network := new(capture.UnknownNetworkError); errors.As(err, &network) {
+		return usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	agg := model.New(model.Limits{})
+	s, err := replay(path, agg, filter)
+	if err != nil {
+		return err
+	}
+	if s.Damage.Any() {
+		newSpeaker(cmd.ErrOrStderr(), f.quiet).line("note: %s", s.Damage)
+	}
+	choice.Trim(s)
+	return write(s.Snapshot(agg))
+}
+
+func replay(path string, agg *model.Aggregator, f capture.Filter) (*capture.Summary, error) {
+	r, err := capture.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return capture.Replay(r, agg, f)
+}
+
+// choice reads the flags; started is when the capture began.
+func (f *reportFlags) choice(started time.Time) (capture.Choice, error) {
+	c := capture.Choice{Containers: f.containers, Networks: f.networks}
+	var err error
+	if c.Ports, err = parsePorts(f.ports); err != nil {
+		return c, err
+	}
+	if c.Protos, err = parseProtos(f.protos); err != nil {
+		return c, err
+	}
+	if c.From, err = parseMoment("from", f.from, started); err != nil {
+		return c, err
+	}
+	if c.To, err = parseMoment("to", f.to, started); err != nil {
+		return c, err
+	}
+	if !c.From.IsZero() && !c.To.IsZero() && !c.From.Before(c.To) {
+		return c, fmt.Errorf("--from %s is not before --to %s", f.from, f.to)
+	}
+	return c, nil
+}
+
+// parseMoment reads "" (the zero time), a time since the start, or RFC 3339.
+func parseMoment(flag, s string, started time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return started.Add(d), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, fmt.Errorf("--%s %q is neither a time since the start, such as 10s, nor RFC 3339", flag, s)
+	}
+	return t, nil
+}
