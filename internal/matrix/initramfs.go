@@ -42,6 +42,13 @@ func commonFiles(ctx context.Context, work string) ([]byte, error) {
 	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
 		return nil, err
 	}
+	traffic := filepath.Join(work, "traffic")
+	if err := goBuild(ctx, "build", "-o", traffic, modulePath+"/internal/lab/traffic"); err != nil {
+		return nil, err
+	}
+	if err := c.copyFile("bin/traffic", traffic); err != nil {
+		return nil, err
+	}
 	return c.bytes(), nil
 }
 

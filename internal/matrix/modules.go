@@ -18,13 +18,13 @@ var modules = []string{
 	"crc32c_generic", // a soft dependency of nf_conntrack's checksums
 	"virtio_pci", "virtio_net",
 	"veth", "bridge", "br_netfilter", "tun", "vxlan", "macvlan",
-	"nf_conntrack", "nf_nat", "nf_tables", "nft_chain_nat", "nft_ct", "nft_nat", "nft_masq", "nft_limit",
+	"nf_conntrack", "nf_nat", "nf_tables", "nft_chain_nat", "nft_ct", "nft_nat", "nft_masq", "nft_limit", "nft_counter",
 	"sch_netem", "sch_tbf", "sch_htb", "sch_fq_codel",
 	"tcp_diag", "udp_diag",
 }
 
 // optional modules are built in, or not needed, where they are not there.
-var optional = map[string]bool{"crc32c_generic": true, "virtio_pci": true}
+var optional = map[string]bool{"crc32c_generic": true, "virtio_pci": true, "nft_counter": true}
 
 // moduleTree finds modules by name and reads them.
 type moduleTree struct {

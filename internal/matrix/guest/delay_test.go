@@ -1,0 +1,92 @@
+//go:build matrix
+
+package guest
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+// injected is far more than anything else takes in an emulator.
+const injected = 40 * time.Millisecond
+
+// A delay that is injected at one device appears in the qdisc of that device,
+// and nowhere else.
+func (s scene) delays(t *testing.T) {
+	lab.BridgeNF(t, false)
+	for _, c := range []struct {
+		name, dev, address string
+		ns                 *namespace
+		ending             journey.Ending
+	}{
+		{"container's veth", "eth0", at(addrB), s.a, journey.EndingDelivered},
+		{"host's veth", "vethB", at(addrB), s.host, journey.EndingDelivered},
+		{"nic", "eth0", at(addrWire), s.host, journey.EndingLeft},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// The pace of the delayed ones, so that both wake an idle CPU.
+			untouched := s.hopTimes(t, c.address, c.ending)
+			netem(t, c.ns, c.dev, netlink.NetemQdiscAttrs{Latency: uint32(injected.Microseconds())})
+			delayed := s.hopTimes(t, c.address, c.ending)
+			s.wantDelayIn(t, "qdisc @ "+c.ns.name+"/"+c.dev, untouched, delayed)
+		})
+	}
+}
+
+// netem puts the network emulator (tc-netem(8)) on a device until the test ends.
+func netem(t *testing.T, ns *namespace, dev string, attrs netlink.NetemQdiscAttrs) {
+	t.Helper()
+	q := netlink.NewNetem(netlink.QdiscAttrs{
+		LinkIndex: ns.link(t, dev).Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT,
+	}, attrs)
+	must(t, ns.QdiscReplace(q), "put netem on %s/%s", ns.name, dev)
+	t.Cleanup(func() { must(t, ns.QdiscDel(q), "remove netem from %s/%s", ns.name, dev) })
+}
+
+// hopTimes sends datagrams from a and gives, sorted, the times of each hop.
+func (s scene) hopTimes(t *testing.T, address string, e journey.Ending) map[string][]time.Duration {
+	t.Helper()
+	win := s.during(t, func() { s.a.run(t, "udp", "--count", "25", "--rate", "20", address) })
+	times := map[string][]time.Duration{}
+	for _, j := range win.pick(bornAt(s.a.place(t, "eth0")), ended(e), ofProto(journey.ProtoUDP)) {
+		for _, hop := range j.Hops(nil) {
+			name := hop.Kind.String() + " @ " + s.names[hop.Place]
+			times[name] = append(times[name], hop.Duration)
+		}
+	}
+	for _, list := range times {
+		slices.Sort(list)
+	}
+	return times
+}
+
+func (s scene) wantDelayIn(t *testing.T, place string, untouched, delayed map[string][]time.Duration) {
+	t.Helper()
+	// The hops behind the wait find a CPU that has been idle, and cold caches.
+	const cold = injected / 100
+	if len(delayed[place]) < 25 {
+		t.Fatalf("%d journeys with a hop %s, want 25", len(delayed[place]), place)
+	}
+	for _, name := range slices.Sorted(maps.Keys(delayed)) {
+		list, before := delayed[name], untouched[name]
+		if len(before) == 0 {
+			t.Errorf("%s is there only with the delay", name)
+			continue
+		}
+		got, median, p99 := list[len(list)/2], before[len(before)/2], before[len(before)-1]
+		t.Logf("%-24s median %-12v untouched %v, p99 %v", name, got, median, p99)
+		switch {
+		case name == place && got-median < injected*95/100:
+			t.Errorf("%s: %v more than untouched, want 95 %% of %v", name, got-median, injected)
+		case name != place && got > max(p99, cold):
+			t.Errorf("%s: median %v is beyond the p99 without the delay, %v, and %v", name, got, p99, cold)
+		}
+	}
+}

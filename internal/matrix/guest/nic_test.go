@@ -1,0 +1,83 @@
+//go:build matrix
+
+package guest
+
+import (
+	"testing"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+// Over the wire a packet is two journeys: one leaves by a NIC, one is born at
+// the other NIC. The devices' own counters are the reference; bulk is cut into
+// segments by the kernel, since these NICs cannot.
+func (s scene) nic(t *testing.T) {
+	lab.BridgeNF(t, false)
+	for _, c := range []class{udp, rr, bulk} {
+		t.Run(c.name, func(t *testing.T) {
+			sent, received := s.nicPackets(t)
+			win := s.during(t, func() { s.a.run(t, append(c.args, at(addrWire))...) })
+			if drops := s.drops(win); len(drops) > 0 {
+				t.Logf("drops: %v", drops)
+			}
+			sentAfter, receivedAfter := s.nicPackets(t)
+			t.Logf("%d tracked, endings %v, lost %v, notes %v", win.tracked, win.endings, win.lost, win.notes)
+			s.wantLeft(t, win, sentAfter-sent)
+			s.wantReceived(t, win, receivedAfter-received)
+		})
+	}
+}
+
+// nicPackets reads what eth0 sent and eth1 received.
+func (s scene) nicPackets(t *testing.T) (sent, received uint64) {
+	t.Helper()
+	return s.host.link(t, "eth0").Attrs().Statistics.TxPackets, s.wire.link(t, "eth1").Attrs().Statistics.RxPackets
+}
+
+func (s scene) wantLeft(t *testing.T, win window, packets uint64) {
+	t.Helper()
+	eth0 := s.host.place(t, "eth0")
+	left := win.pick(ended(journey.EndingLeft), func(j *journey.Journey) bool {
+		last := j.Stops[len(j.Stops)-1]
+		return last.Netns == eth0.Netns && last.Ifindex == eth0.Ifindex
+	})
+	if !close999(len(left), packets) {
+		t.Errorf("%d journeys left by eth0, the device sent %d packets", len(left), packets)
+	}
+	ways, _ := s.ways(left)
+	for _, way := range ways {
+		if _, last, _ := cutLast(way); last != "driver @ host/eth0" {
+			t.Errorf("a journey that left: %s", way)
+		}
+	}
+	if len(ways) > 0 {
+		t.Attr("way_out", ways[0])
+	}
+}
+
+func (s scene) wantReceived(t *testing.T, win window, packets uint64) {
+	t.Helper()
+	born := win.pick(bornAt(s.wire.place(t, "eth1")), func(j *journey.Journey) bool { return j.Flags&journey.FlagReceived != 0 })
+	// virtio leaves the headers of a long packet in a page; one that GRO merges
+	// is gone before they can be read.
+	unread := win.notes["unread_headers"]
+	t.Logf("%d journeys born at eth1, %d with unread headers, of %d packets", len(born), unread, packets)
+	if !close999(len(born)+int(unread), packets) {
+		t.Errorf("%d journeys born at eth1 and %d with unread headers, the device received %d packets", len(born), unread, packets)
+	}
+	ways, _ := s.ways(born)
+	if len(ways) > 0 {
+		t.Attr("way_in", ways[0])
+	}
+	for _, j := range born {
+		if e := j.Ending; e != journey.EndingDelivered && e != journey.EndingMerged {
+			t.Errorf("a packet from the wire is %v: %s", e, s.way(&j))
+		}
+	}
+}
+
+func close999(journeys int, packets uint64) bool {
+	share := float64(journeys) / float64(packets)
+	return share >= 0.999 && share <= 1.001
+}
