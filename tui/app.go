@@ -138,9 +138,12 @@ func (a *app) query() history.Query {
 	return q
 }
 
-// idleShare bounds what pulling costs: after a pull that took long, the next
-// one waits 32 times as long, which is 3 % of a core.
-const idleShare = 32
+// After a pull that took long, the next one waits 32 times as long, so that
+// pulling takes 3 % of a core; but nobody waits longer than slowest.
+const (
+	idleShare = 32
+	slowest   = 5 * time.Second
+)
 
 func (a *app) frame(msg frameMsg) tea.Cmd {
 	a.pulling = false
@@ -155,7 +158,7 @@ func (a *app) frame(msg frameMsg) tea.Cmd {
 		a.again = false
 		return a.pull()
 	}
-	wait := max(a.opts.Refresh, idleShare*msg.took)
+	wait := max(a.opts.Refresh, min(idleShare*msg.took, slowest))
 	if a.d == nil || (a.d.Frame.Covered < 2*time.Second && !a.frozen()) {
 		wait = min(wait, 250*time.Millisecond) // the first second
 	}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/term"
+
+	"github.com/hopscope/hopscope/tui/look"
 )
 
 // ErrNoTerminal says that there is nothing to paint on.
@@ -69,6 +72,16 @@ func Run(ctx context.Context, feed Feed, o Options) error {
 		return fmt.Errorf("live screen: %w", err)
 	}
 	return nil
+}
+
+// Check tells beforehand whether Run would refuse: with ErrNoTerminal, or for a
+// theme that does not exist.
+func Check(o Options) error {
+	o = o.withDefaults()
+	if o.Theme != "" && !slices.Contains(look.Themes(), o.Theme) {
+		return fmt.Errorf("no theme is named %q; there are %s", o.Theme, strings.Join(look.Themes(), ", "))
+	}
+	return needTerminal(o)
 }
 
 func needTerminal(o Options) error {

@@ -13,6 +13,18 @@ type Node struct {
 	Name     string
 	Value    float64
 	Children []*Node
+	// Grow makes the children when they are first needed; nil when they are
+	// there. Most boxes of a large graph are too narrow to ever need theirs.
+	Grow func(n *Node)
+}
+
+// Kids are the children.
+func (n *Node) Kids() []*Node {
+	if grow := n.Grow; grow != nil {
+		n.Grow = nil
+		grow(n)
+	}
+	return n.Children
 }
 
 // Child finds the child of that name, or makes it.
@@ -27,7 +39,7 @@ func (n *Node) Child(name string) *Node {
 	return c
 }
 
-// Sum sets the value of every node that has children. With sorted the largest
+// Sum sets the value of every node that has children, without growing any. With sorted the largest
 // children of each node but the leaves' parents come first; leaves keep their
 // order.
 func (n *Node) Sum(sorted bool) float64 {
@@ -57,7 +69,7 @@ func (n *Node) Sum(sorted bool) float64 {
 // Find follows names down from the node as far as they lead.
 func (n *Node) Find(path []string) (found *Node, depth int) {
 	for depth < len(path) {
-		i := slices.IndexFunc(n.Children, func(c *Node) bool { return c.Name == path[depth] })
+		i := slices.IndexFunc(n.Kids(), func(c *Node) bool { return c.Name == path[depth] })
 		if i < 0 {
 			break
 		}
@@ -85,7 +97,7 @@ func Layout(root *Node, zoom []string, width, levels int) []Box {
 	out = append(out, Box{Node: n, X: 0, W: width})
 	depth := 0
 	for depth < len(zoom) {
-		i := slices.IndexFunc(n.Children, func(c *Node) bool { return c.Name == zoom[depth] })
+		i := slices.IndexFunc(n.Kids(), func(c *Node) bool { return c.Name == zoom[depth] })
 		if i < 0 {
 			break
 		}
@@ -97,7 +109,7 @@ func Layout(root *Node, zoom []string, width, levels int) []Box {
 		return out
 	}
 	at := layout{scale: float64(width) / n.Value, levels: levels, width: width}
-	at.children(n, out[len(out)-1].Path, depth+1, 0)
+	at.children(n, out[len(out)-1].Path, depth+1, 0, width)
 	return append(out, at.boxes...)
 }
 
@@ -108,16 +120,18 @@ type layout struct {
 	boxes  []Box
 }
 
-func (l *layout) children(n *Node, path []string, level int, begin float64) {
+// children places what a node is made of between its own edges, which sums that
+// were rounded otherwise could leave.
+func (l *layout) children(n *Node, path []string, level int, begin float64, end int) {
 	if level >= l.levels {
 		return
 	}
-	for _, c := range n.Children {
-		from, to := l.column(begin), l.column(begin+c.Value)
+	for _, c := range n.Kids() {
+		from, to := min(l.column(begin), end), min(l.column(begin+c.Value), end)
 		if to > from {
 			p := append(slices.Clip(path), c.Name)
 			l.boxes = append(l.boxes, Box{Node: c, Path: p, Level: level, X: from, W: to - from})
-			l.children(c, p, level+1, begin)
+			l.children(c, p, level+1, begin, to)
 		}
 		begin += c.Value
 	}

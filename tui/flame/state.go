@@ -38,7 +38,7 @@ func (s *State) Out() {
 func (s *State) In(root *Node) {
 	n, _ := root.Find(s.Cursor)
 	var largest *Node
-	for _, c := range n.Children {
+	for _, c := range n.Kids() {
 		if largest == nil || c.Value > largest.Value {
 			largest = c
 		}
@@ -82,7 +82,7 @@ func Matched(n *Node, text string) float64 {
 		return n.Value
 	}
 	sum := 0.0
-	for _, c := range n.Children {
+	for _, c := range n.Kids() {
 		sum += Matched(c, text)
 	}
 	return sum

@@ -45,6 +45,7 @@ type Screen struct {
 	state  flame.State
 	mode   mode
 	search string
+	found  float64     // value of what matches the search
 	boxes  []flame.Box // of the last view
 	tall   int         // lines of a box in the last view
 }
@@ -57,10 +58,22 @@ func (s *Screen) Set(d *digest.Digest) {
 	s.d = d
 	s.root = graph(d, s.mode)
 	s.state.Settle(s.root)
+	s.find()
+}
+
+// find sums up what matches the search.
+func (s *Screen) find() {
+	s.found = 0
+	if s.search != "" {
+		s.found = flame.Matched(s.root, s.search)
+	}
 }
 
 // Filter marks the boxes that have the text in their name.
-func (s *Screen) Filter(text string) { s.search = strings.ToLower(text) }
+func (s *Screen) Filter(text string) {
+	s.search = strings.ToLower(text)
+	s.find()
+}
 
 // Keys are the screen's own keys.
 func (s *Screen) Keys() []key.Binding {
@@ -120,17 +133,25 @@ func (s *Screen) Click(line, column int) screen.Action {
 }
 
 // graph makes the nodes of a digest. Each path is in it once, under its client
-// where that is a container, so that the root is the sum of all.
+// where that is a container, so that the root is the sum of all. What a
+// direction is made of grows when it is looked at.
 func graph(d *digest.Digest, m mode) *flame.Node {
 	root := &flame.Node{Name: "all"}
+	owners := map[string]*flame.Node{}
 	for i := range d.Talks {
 		t := &d.Talks[i]
 		owner, other, arrow := t.Client, t.Server, "→ "
 		if owner.Kind != "container" && other.Kind == "container" {
 			owner, other, arrow = other, owner, "← "
 		}
+		name := endName(owner)
+		at := owners[name]
+		if at == nil {
+			at = root.Child(name)
+			owners[name] = at
+		}
 		p := t.Worst
-		talk := root.Child(endName(owner)).Child(arrow + endName(other) + " " + digest.Service(p.Proto, p.Port))
+		talk := at.Child(arrow + endName(other) + " " + digest.Service(p.Proto, p.Port))
 		for _, p := range t.Paths() {
 			addPath(talk.Child(p.Direction), p, m)
 		}
@@ -146,15 +167,26 @@ func endName(e *model.End) string {
 	return e.Name
 }
 
+// addPath adds a path to a direction: several have one name where many
+// addresses are told as one end, or a port is published twice.
 func addPath(n *flame.Node, p *model.Path, m mode) {
 	whole := weight(p, m)
-	for i := range p.Hops {
-		h := &p.Hops[i]
-		share := h.Share
-		if m == tail {
-			share = h.TailShare
+	n.Value += whole
+	before := n.Grow
+	n.Grow = func(n *flame.Node) {
+		if before != nil {
+			before(n)
 		}
-		n.Child(segment(h.Where)).Child(h.Hop + " @ " + h.Where).Value += share * whole
+		for i := range p.Hops {
+			h := &p.Hops[i]
+			share := h.Share
+			if m == tail {
+				share = h.TailShare
+			}
+			segment := n.Child(segment(h.Where))
+			segment.Child(h.Hop + " @ " + h.Where).Value += share * whole
+			segment.Value += share * whole
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 func (s *Screen) about() string {
 	out := "width: " + s.mode.String()
 	if s.search != "" {
-		out += fmt.Sprintf(" · %q: %s", s.search, percentOf(flame.Matched(s.root, s.search), s.root.Value))
+		out += fmt.Sprintf(" · %q: %s", s.search, percentOf(s.found, s.root.Value))
 	}
 	return out
 }
