@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/hopscope/hopscope/pkg/diff"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 	"github.com/hopscope/hopscope/pkg/probe"
@@ -18,6 +19,7 @@ const (
 	exitUsage       = 2
 	exitNotAllowed  = 3
 	exitNoContainer = 4
+	exitRegression  = 5
 	exitInterrupted = 130
 )
 
@@ -41,6 +43,7 @@ func isSilent(err error) bool {
 
 func exitCode(err error) int {
 	var bad *usageError
+	var regression *diff.RegressionError
 	var unknown *inventory.UnknownError
 	var ambiguous *inventory.AmbiguousError
 	var network *pipeline.UnknownNetworkError
@@ -53,6 +56,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &unknown):
 		return exitNoContainer
+	case errors.As(err, &regression):
+		return exitRegression
 	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported):
 		return exitNotAllowed
 	}

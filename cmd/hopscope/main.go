@@ -29,6 +29,7 @@ func run(ctx context.Context, args []string) int {
 }
 
 func rootCommand() *cobra.Command {
+	live := &topFlags{}
 	root := &cobra.Command{
 		Use:   "hopscope",
 		Short: "Latency, drops and retransmits of containers, hop by hop",
@@ -37,10 +38,11 @@ long each hop takes and what is dropped on the way.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return top(cmd.Context(), live) },
 	}
+	live.register(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(traceCommand(), listCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(topCommand(), traceCommand(), reportCommand(), listCommand(), doctorCommand(), versionCommand())
 	asUsage(root)
 	return root
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/hopscope/hopscope/pkg/capture"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -35,15 +36,20 @@ part. It needs neither root nor the machine on which the capture was made.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return reportCapture(cmd, args[0], f) },
 	}
 	flags := cmd.Flags()
+	f.registerChoice(flags)
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing on stderr but errors")
+	f.out.register(flags)
+	return cmd
+}
+
+// registerChoice adds the flags that choose a part of a capture.
+func (f *reportFlags) registerChoice(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.containers, "container", "c", nil, "container: name, id or its start, compose service, glob (repeatable; default all)")
 	flags.StringArrayVar(&f.networks, "network", nil, "Docker network that the packets cross (repeatable)")
 	flags.UintSliceVar(&f.ports, "port", nil, "container or published port (repeatable)")
 	flags.StringSliceVar(&f.protos, "proto", nil, "tcp, udp, icmp, icmpv6 or sctp (repeatable)")
 	flags.StringVar(&f.from, "from", "", "first moment: time since the start, such as 10s, or RFC 3339")
 	flags.StringVar(&f.to, "to", "", "moment after the last, in the same way")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing on stderr but errors")
-	f.out.register(flags)
-	return cmd
 }
 
 func reportCapture(cmd *cobra.Command, path string, f *reportFlags) error {
@@ -51,31 +57,44 @@ func reportCapture(cmd *cobra.Command, path string, f *reportFlags) error {
 	if err != nil {
 		return usage(err)
 	}
-	contents, err := capture.Survey(path)
+	agg := model.New(model.Limits{})
+	s, err := f.load(cmd, path, agg, nil)
 	if err != nil {
 		return err
+	}
+	return write(s.Snapshot(agg))
+}
+
+// load reads the chosen part of a capture into agg and, unless it is nil, into
+// pieces.
+func (f *reportFlags) load(cmd *cobra.Command, path string, agg *model.Aggregator, pieces *model.Slices) (*capture.Summary, error) {
+	contents, err := capture.Survey(path)
+	if err != nil {
+		return nil, err
 	}
 	choice, err := f.choice(contents.Meta.StartedAt)
 	if err != nil {
-		return usage(err)
+		return nil, usage(err)
 	}
 	filter, err := choice.Filter(contents)
 	if network := new(capture.UnknownNetworkError); errors.As(err, &network) {
-		return usage(err)
+		return nil, usage(err)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	agg := model.New(model.Limits{})
+	if pieces != nil {
+		filter = alsoInto(pieces, filter)
+	}
 	s, err := replay(path, agg, filter)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.Damage.Any() {
 		newSpeaker(cmd.ErrOrStderr(), f.quiet).line("note: %s", s.Damage)
 	}
 	choice.Trim(s)
-	return write(s.Snapshot(agg))
+	return s, nil
 }
 
 func replay(path string, agg *model.Aggregator, f capture.Filter) (*capture.Summary, error) {

@@ -24,6 +24,7 @@ type traceFlags struct {
 	maxOverhead string
 	ring        ringSize
 	out         outputFlags
+	save        saveFlags
 	quiet       bool
 	verbose     bool
 	dockerHost  string
@@ -53,6 +54,7 @@ func traceCommand() *cobra.Command {
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing on stderr but errors")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more on stderr")
 	f.out.register(flags)
+	f.save.register(flags)
 	_ = cmd.RegisterFlagCompletionFunc("container", completeContainers)
 	return cmd
 }
@@ -76,15 +78,19 @@ func trace(cmd *cobra.Command, f *traceFlags) error {
 	if f.verbose {
 		say.notes(session.Inventory().Notes())
 	}
-	ended, err := runSession(cmd.Context(), session, f.duration, say)
+	file, err := f.save.start(session, f.containers)
 	if err != nil {
 		return err
 	}
-	snap, err := session.Snapshot(ended)
+	ended, failure := runSession(cmd.Context(), session, f.duration, say)
+	meta, err := session.Meta(ended)
 	if err != nil {
+		return errors.Join(failure, err)
+	}
+	if err := errors.Join(failure, file.finish(meta, failure, say)); err != nil {
 		return err
 	}
-	return errors.Join(write(snap), session.Close())
+	return errors.Join(write(session.SnapshotAs(meta)), session.Close())
 }
 
 // runSession traces until the time is over or a signal ends it, and tells
@@ -120,6 +126,9 @@ func (f *traceFlags) options() (pipeline.Options, error) {
 	var err error
 	if f.duration < 0 || f.slow < 0 {
 		return o, errors.New("a duration cannot be negative")
+	}
+	if err := f.save.check(); err != nil {
+		return o, err
 	}
 	if o.Sample, err = parseSample(f.sample); err != nil {
 		return o, err

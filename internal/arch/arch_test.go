@@ -25,16 +25,18 @@ var arrows = map[string][]string{
 	"pkg/model":     {"pkg/journey", "pkg/inventory"},
 	"pkg/history":   {"pkg/journey", "pkg/inventory", "pkg/model"},
 	"pkg/pipeline":  {"pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/capture":   {"pkg/journey", "pkg/model"},
-	"pkg/export":    {"pkg/journey", "pkg/model"},
+	"pkg/capture":   {"pkg/journey", "pkg/inventory", "pkg/model"},
+	"pkg/record":    {"pkg/pipeline", "pkg/capture", "pkg/model"},
+	"pkg/diff":      {"pkg/model"},
+	"pkg/export":    {"pkg/journey", "pkg/model", "pkg/diff"},
 	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model", "pkg/history"},
 	"internal": { // fixtures and tests of the whole: no part of the program
 		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
-		"pkg/capture", "pkg/export",
+		"pkg/capture", "pkg/record", "pkg/diff", "pkg/export", "tui",
 	},
 	"cmd": {
 		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
-		"pkg/capture", "pkg/export", "tui",
+		"pkg/capture", "pkg/record", "pkg/diff", "pkg/export", "tui",
 	},
 }
 

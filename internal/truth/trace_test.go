@@ -44,7 +44,6 @@ func begin(t *testing.T, o pipeline.Options) *trace {
 	if o.Sample == 0 {
 		o.Sample = 1
 	}
-	o.Sinks = append(o.Sinks, tr)
 	ctx, cancel := context.WithCancel(context.Background())
 	session, err := pipeline.Open(ctx, o)
 	if err != nil {
@@ -52,6 +51,7 @@ func begin(t *testing.T, o pipeline.Options) *trace {
 		t.Fatal(err)
 	}
 	tr.session, tr.cancel = session, cancel
+	session.AddSink(tr)
 	t.Cleanup(func() {
 		cancel()
 		if err := session.Close(); err != nil {

@@ -30,12 +30,12 @@ type ownCost struct {
 	bpf   probe.Cost    // sums over all slices
 
 	lastAt   time.Time // end of the latest slice
-	lastUser time.Duration
+	lastBusy time.Duration
 }
 
 func (o *ownCost) start() {
 	o.begun, o.user = time.Now(), processTime()
-	o.lastAt, o.lastUser = o.begun, o.user
+	o.lastAt = o.begun
 }
 
 func (o *ownCost) add(c probe.Cost) {
@@ -72,13 +72,14 @@ func (o *ownCost) userPercent() float64 {
 	return 100 * (processTime() - o.user).Seconds() / time.Since(o.begun).Seconds()
 }
 
-// percent is the present cost in percent of one CPU: the programs' during the
-// slice, and this process' since the slice before, for it works in bursts.
-func (o *ownCost) percent(slice probe.Cost) float64 {
-	now, user := time.Now(), processTime()
+// percent is the present cost of what sampling can lower, in percent of one
+// CPU: the programs' during the slice, and that of taking in records since the
+// slice before, for they come in bursts.
+func (o *ownCost) percent(slice probe.Cost, busy time.Duration) float64 {
+	now := time.Now()
 	p := 100*slice.Runtime.Seconds()/slice.Window.Seconds() +
-		100*(user-o.lastUser).Seconds()/now.Sub(o.lastAt).Seconds()
-	o.lastAt, o.lastUser = now, user
+		100*(busy-o.lastBusy).Seconds()/now.Sub(o.lastAt).Seconds()
+	o.lastAt, o.lastBusy = now, busy
 	return p
 }
 
@@ -100,7 +101,7 @@ func (s *Session) measure(ctx context.Context) {
 	if s.opts.Sample != 0 {
 		return
 	}
-	percent := s.own.percent(c) / float64(runtime.NumCPU())
+	percent := s.own.percent(c, s.probe.Busy()) / float64(runtime.NumCPU())
 	if err := s.probe.SetSample(s.gov.next(percent)); err != nil {
 		s.pipe.noteError(err)
 	}

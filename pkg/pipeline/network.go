@@ -50,13 +50,17 @@ func (m *networkMatcher) has(netns, ifindex uint32) bool {
 	return ok
 }
 
-type server struct {
-	proto uint8
-	addr  netip.AddrPort
+// Server is where a container answers.
+type Server struct {
+	Proto uint8
+	Addr  netip.AddrPort
 }
 
+// Servers lists where containers answer at the moment.
+func (s *Session) Servers() []Server { return servers(s.inv.View()) }
+
 // servers lists where containers answer, by what they publish or expose.
-func servers(v *inventory.View) (out []server) {
+func servers(v *inventory.View) (out []Server) {
 	for _, c := range v.Containers() {
 		for _, p := range c.Ports {
 			proto, ok := journey.ParseProto(p.Proto)
@@ -65,7 +69,7 @@ func servers(v *inventory.View) (out []server) {
 			}
 			for _, a := range c.Networks {
 				for _, ip := range a.IP {
-					out = append(out, server{proto, netip.AddrPortFrom(ip, p.Container)})
+					out = append(out, Server{proto, netip.AddrPortFrom(ip, p.Container)})
 				}
 			}
 		}

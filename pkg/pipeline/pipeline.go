@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -19,15 +20,15 @@ type Sink interface {
 // Snapshot may be called from any.
 type Pipeline struct {
 	match Match
-	sinks []Sink
 
 	j    journey.Journey
 	hops []journey.Hop
 
-	mu   sync.Mutex
-	agg  *model.Aggregator
-	left LeftOut
-	err  error
+	mu    sync.Mutex
+	sinks []Sink
+	agg   *model.Aggregator
+	left  LeftOut
+	err   error
 }
 
 // LeftOut counts the records that did not become part of the sums.
@@ -65,6 +66,18 @@ func (p *Pipeline) Journey(j *journey.Journey) {
 	for _, s := range p.sinks {
 		p.keepError(s.Journey(j, p.hops))
 	}
+}
+
+func (p *Pipeline) addSink(s Sink) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sinks = append(p.sinks, s)
+}
+
+func (p *Pipeline) removeSink(s Sink) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sinks = slices.DeleteFunc(p.sinks, func(x Sink) bool { return x == s })
 }
 
 func (p *Pipeline) keepError(err error) {

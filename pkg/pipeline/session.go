@@ -27,7 +27,6 @@ type Options struct {
 	RingBytes   int // 0: default
 	DockerHost  string
 	ToolVersion string
-	Sinks       []Sink
 }
 
 // Drain is how long a session waits at its end for packets that are on their
@@ -81,7 +80,7 @@ func (s *Session) open() error {
 		}
 		match.Network = newNetworkMatcher(s.inv, s.opts.Networks).has
 	}
-	s.pipe = New(match, s.opts.Sinks...)
+	s.pipe = New(match)
 	s.learnServers()
 	s.probe, err = probe.Open(probe.Config{
 		Sample: s.gov.sample, Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Filter: s.filter(),
@@ -116,7 +115,7 @@ func (s *Session) filter() probe.Filter {
 func (s *Session) learnServers() {
 	s.pipe.do(func(agg *model.Aggregator) {
 		for _, srv := range servers(s.inv.View()) {
-			agg.LearnServer(srv.proto, srv.addr)
+			agg.LearnServer(srv.Proto, srv.Addr)
 		}
 	})
 }
@@ -181,18 +180,18 @@ func (s *Session) follow() {
 	}
 }
 
-// Snapshot is the summary so far. ended says why the session came to its end,
-// "" while it runs.
-func (s *Session) Snapshot(ended string) (model.Snapshot, error) {
+// Meta is what a snapshot of the session carries beside its sums. ended says
+// why it came to its end, "" while it runs.
+func (s *Session) Meta(ended string) (model.Meta, error) {
 	counts, err := s.probe.Counts()
 	if err != nil {
-		return model.Snapshot{}, err
+		return model.Meta{}, err
 	}
 	end := s.ended
 	if end.IsZero() {
 		end = time.Now()
 	}
-	return s.pipe.Snapshot(s.inv.View(), model.Meta{
+	return model.Meta{
 		ToolVersion:   s.opts.ToolVersion,
 		Host:          hostName(),
 		Kernel:        kernelRelease(),
@@ -204,8 +203,33 @@ func (s *Session) Snapshot(ended string) (model.Snapshot, error) {
 		Cost:          s.own.cost(),
 		Containers:    s.inv.View().Containers(),
 		Symbols:       s.probe,
-	}), nil
+	}, nil
 }
+
+// Snapshot is the summary so far.
+func (s *Session) Snapshot(ended string) (model.Snapshot, error) {
+	meta, err := s.Meta(ended)
+	if err != nil {
+		return model.Snapshot{}, err
+	}
+	return s.SnapshotAs(meta), nil
+}
+
+// SnapshotAs is the summary so far with the given meta data, so that a capture
+// and a summary can tell the same.
+func (s *Session) SnapshotAs(meta model.Meta) model.Snapshot {
+	return s.pipe.Snapshot(s.inv.View(), meta)
+}
+
+// AddSink gives what comes from now on to a sink, too. A sink's error ends
+// nothing; Run returns the first one.
+func (s *Session) AddSink(sink Sink) { s.pipe.addSink(sink) }
+
+// RemoveSink ends AddSink. When it returns, the sink gets nothing any more.
+func (s *Session) RemoveSink(sink Sink) { s.pipe.removeSink(sink) }
+
+// Options are those that the session was opened with.
+func (s *Session) Options() Options { return s.opts }
 
 func (s *Session) accounting(c probe.Counts) model.Accounting {
 	left := s.pipe.LeftOut()

@@ -57,6 +57,9 @@ func (p *Probe) MeterStop() (c Cost, ok bool) {
 	return c, true
 }
 
+// Busy is the time that Read has spent on records, as opposed to waiting.
+func (p *Probe) Busy() time.Duration { return time.Duration(p.busy.Load()) }
+
 // births counts every packet that began here, tracked or left out by sampling.
 func (p *Probe) births() uint64 {
 	total, err := p.totals()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -40,6 +41,7 @@ type Probe struct {
 	sweep  sweeper
 	meter  meter
 	told   told
+	busy   atomic.Int64 // ns that Read spent on records
 
 	mu     sync.Mutex
 	closed bool

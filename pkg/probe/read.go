@@ -42,9 +42,14 @@ func (p *Probe) Read(ctx context.Context, drain time.Duration, fn func(raw []byt
 // poll waits until the next poll is due, then empties the ring.
 func (p *Probe) poll(rec *ringbuf.Record, fn func(raw []byte)) error {
 	p.reader.SetDeadline(time.Now().Add(pollEvery))
+	var begun time.Time
 	for {
 		err := p.reader.ReadInto(rec)
+		if begun.IsZero() {
+			begun = time.Now()
+		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
+			p.busy.Add(int64(time.Since(begun)))
 			return nil
 		}
 		if err != nil {
