@@ -22,7 +22,7 @@ GO_DIRS     := $(wildcard bpf cmd internal pkg tui)
 BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 
 .DEFAULT_GOAL := build
-.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine matrix
+.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine browser matrix
 
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
@@ -55,7 +55,7 @@ $(BIN)/tools/golangci-lint-$(GOLANGCI_VERSION):
 	mv $(BIN)/tools/golangci-lint $@
 
 # One package at a time (-p 1): tests on the kernel measure time.
-test: engine check build ## check, then every test, on this kernel and a real Docker engine
+test: engine browser check build ## check, then every test, on this kernel and a real Docker engine
 	$(ENGINE) $(GO) test -count=1 -p 1 -timeout 20m $(TEST_AS_ROOT) ./...
 
 test-unit: ## the tests that need neither root nor Docker
@@ -75,6 +75,9 @@ tools:
 
 engine:
 	@$(SETUP) engine
+
+browser:
+	@$(SETUP) browser
 
 matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest; KERNEL=6.1 runs one
 	@$(SETUP) matrix

@@ -152,7 +152,3 @@ func (f *failOver) Set(s string) error {
 	*f = failOver(v / 100)
 	return nil
 }
-
-func unknownView(view string) error {
-	return fmt.Errorf("--view %q is none of %s", view, strings.Join(export.FlameViews(), ", "))
-}

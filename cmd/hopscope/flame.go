@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -86,4 +87,8 @@ func drawFlame(cmd *cobra.Command, path string, f *flameFlags) error {
 		}
 		return export.FlameHTML(w, snap, export.FlameOptions{View: f.view})
 	})
+}
+
+func unknownView(view string) error {
+	return fmt.Errorf("--view %q is none of %s", view, strings.Join(export.FlameViews(), ", "))
 }

@@ -42,7 +42,7 @@ long each hop takes and what is dropped on the way.`,
 	}
 	live.register(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(topCommand(), traceCommand(), reportCommand(), listCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), listCommand(), doctorCommand(), versionCommand())
 	asUsage(root)
 	return root
 }
