@@ -21,7 +21,7 @@ func TestKilledLeavesNothingBehind(t *testing.T) {
 	p := newPair(t)
 	path := buildProgram(t)
 	load := p.client.Start("rr", "--count", "8000", "--rate", "2000", "--connections", "2", p.at)
-	r := start(t, path, "trace", "--container", p.web.Name, "--sample", "1")
+	r := start(t, path, "trace", "--no-save", "--container", p.web.Name, "--sample", "1")
 	eventually(t, "tracing begins", r.saysTracing)
 	time.Sleep(500 * time.Millisecond)
 

@@ -43,7 +43,7 @@ func testCases() []testCase {
 func startHopscope(sample int) func(context.Context, options) (*tracer, error) {
 	return func(ctx context.Context, o options) (*tracer, error) {
 		return startTracer(ctx, newSettled().ready, o.hopscope,
-			"trace", "--sample", "1/"+strconv.Itoa(sample), "--format", "json", "--quiet")
+			"trace", "--no-save", "--sample", "1/"+strconv.Itoa(sample), "--format", "json", "--quiet")
 	}
 }
 

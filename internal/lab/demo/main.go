@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ func main() {
 		lab.Lock(t)
 		s := open(t)
 		fmt.Printf("%s\n", s.story())
-		if err := trace(ctx, *hopscope, s.web.Name, *duration); err != nil {
+		if err := trace(ctx, t.TempDir(), *hopscope, s.web.Name, *duration); err != nil {
 			t.Fatalf("hopscope: %v", err)
 		}
 	})
@@ -93,19 +94,24 @@ on %s, whose end on the host is %s. Nothing else is slow.
 }
 
 // trace runs hopscope in the foreground. It gets one interrupt, ours: the
-// terminal's would be a second one, which ends it without a summary.
-func trace(ctx context.Context, hopscope, container string, duration time.Duration) error {
+// terminal's would be a second one, which ends it without a summary. The capture
+// goes to dir.
+func trace(ctx context.Context, dir, hopscope, container string, duration time.Duration) error {
+	hopscope, err := filepath.Abs(hopscope)
+	if err != nil {
+		return err
+	}
 	args := []string{"trace", "--container", container, "--duration", duration.String()}
 	fmt.Printf("$ hopscope %s %s %s %s %s\n", args[0], args[1], args[2], args[3], args[4])
 	cmd := exec.CommandContext(ctx, hopscope, args...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr, cmd.Dir = os.Stdout, os.Stderr, dir
 	// Pdeathsig counts the death of the thread that forks (prctl(2)): keep it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // hopscope ended as it was asked to
 	}
