@@ -18,16 +18,18 @@ type builder struct {
 	meta   Meta
 	places map[journey.Place]placeName
 	ends   map[inventory.RawEndpoint]inventory.Endpoint
+
+	listeners listeners
 }
 
 type placeName struct{ where, device, namespace string }
 
 // Snapshot gives what was added so far under the names of now.
 func (a *Aggregator) Snapshot(names Names, meta Meta) Snapshot {
-	b := &builder{
-		names: names, meta: meta,
-		places: map[journey.Place]placeName{},
-		ends:   map[inventory.RawEndpoint]inventory.Endpoint{},
+	b := newNaming(names)
+	b.meta = meta
+	for k := range a.paths {
+		b.listeners.learn(k)
 	}
 	s := Snapshot{
 		Schema:      SchemaName,

@@ -65,6 +65,9 @@ func (s *servers) response(j *journey.Journey) bool {
 	if j.Proto == journey.ProtoTCP && j.TCPFlags&tcpFlagSYN != 0 {
 		return s.handshake(j)
 	}
+	if from := isEmbeddedDNS(j.First.Src.Addr()); from || isEmbeddedDNS(j.Last.Dst.Addr()) {
+		return from
+	}
 	toServer := s.has(j.Proto, j.Last.Dst) || s.has(j.Proto, j.First.Dst)
 	fromServer := s.has(j.Proto, j.First.Src)
 	if toServer != fromServer {

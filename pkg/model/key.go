@@ -61,6 +61,7 @@ func keyOf(j *journey.Journey, response bool) rawKey {
 		if response {
 			k.port, visible = j.First.Src.Port(), j.Last.Src.Port()
 		}
+		k.port = askedPort(j, k.port)
 		if k.nat&natDst != 0 {
 			k.published = visible
 		}

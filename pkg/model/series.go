@@ -43,7 +43,7 @@ func (e End) Endpoint() inventory.Endpoint {
 // WorstP99 is, for each end, the highest p99 in ns among the paths of which it
 // is an end. key chooses what counts as one end.
 func (s *Sealed) WorstP99(names Names, key func(inventory.Endpoint) string) map[string]int64 {
-	b := newNaming(names)
+	b := s.naming(names)
 	out := map[string]int64{}
 	for i := range s.paths {
 		p := &s.paths[i]
@@ -95,7 +95,7 @@ func HeatEdge(row int) int64 {
 // duration. hop and where are empty for the whole path. The key of the result
 // is the row, see [HeatRow].
 func (s *Sealed) Heat(names Names, path PathID, hop, where string) map[int]uint64 {
-	b := newNaming(names)
+	b := s.naming(names)
 	out := map[int]uint64{}
 	for i := range s.paths {
 		p := &s.paths[i]
@@ -136,11 +136,21 @@ func (b *builder) is(raw rawKey, id PathID) bool {
 		k.nat == id.NAT && int(k.published) == id.Published
 }
 
+func (s *Sealed) naming(names Names) *builder {
+	b := newNaming(names)
+	for i := range s.paths {
+		b.listeners.learn(s.paths[i].key)
+	}
+	return b
+}
+
 // newNaming joins raw facts with names outside of a snapshot.
 func newNaming(names Names) *builder {
 	return &builder{
 		names:  names,
 		places: map[journey.Place]placeName{},
 		ends:   map[inventory.RawEndpoint]inventory.Endpoint{},
+
+		listeners: listeners{},
 	}
 }
