@@ -38,12 +38,12 @@ func writeSecret(t *testing.T) string {
 	made := newTraffic(4)
 	for i := range 1000 {
 		j := made.next()
-		switch {
-		case i%50 == 3:
+		switch i % 50 {
+		case 3:
 			j = dropped(j)
-		case i%50 == 7:
+		case 7:
 			j.Last.Dst = netip.MustParseAddrPort("198.51.100.23:443")
-		case i%50 == 9:
+		case 9:
 			j.Family = 6
 			j.First = journey.Tuple{Src: netip.MustParseAddrPort("[2001:db8::17]:5"), Dst: netip.MustParseAddrPort("[fe80::1234]:6")}
 			j.Last = j.First

@@ -151,14 +151,6 @@ func (x *replacer) addrPort(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(x.addr(a.Addr()), a.Port())
 }
 
-func (x *replacer) addrs(list []netip.Addr) []netip.Addr {
-	var out []netip.Addr
-	for _, a := range list {
-		out = append(out, x.addr(a))
-	}
-	return out
-}
-
 // addr stays in its family and, where that says how the kernel treats it, in
 // its range.
 func (x *replacer) addr(a netip.Addr) netip.Addr {

@@ -16,7 +16,7 @@ func TestRing(t *testing.T) {
 	head.MonotonicZero = head.StartedAt.Add(-86_400 * time.Second) // when the traffic begins
 	ring, err := NewRing(Options{Head: head, Symbols: kernelNames{}, FlushEvery: 1 << 40}, keep, 64<<20)
 	ok(t, err)
-	defer ring.Abandon()
+	defer func() { ok(t, ring.Abandon()) }()
 	ok(t, ring.Inventory(1, testFacts()))
 	made := newTraffic(1)
 	var starts []uint64
@@ -76,7 +76,7 @@ func TestRingIsBounded(t *testing.T) {
 	const limit = 300 << 10
 	ring, err := NewRing(Options{FlushEvery: 1 << 40}, time.Hour, limit)
 	ok(t, err)
-	defer ring.Abandon()
+	defer func() { ok(t, ring.Abandon()) }()
 	made := newTraffic(1)
 	for range 5 * flushJourneys {
 		ok(t, ring.Journey(made.next(), nil))
@@ -98,7 +98,7 @@ func TestRingWithoutLoss(t *testing.T) {
 	head := testHead()
 	ring, err := NewRing(Options{Head: head}, time.Hour, 64<<20)
 	ok(t, err)
-	defer ring.Abandon()
+	defer func() { ok(t, ring.Abandon()) }()
 	ok(t, ring.Journey(newTraffic(1).next(), nil))
 	path := filepath.Join(t.TempDir(), "x.hop")
 	ok(t, ring.Save(path, End{Ended: "limit", Status: testStatus(1)}, false))

@@ -309,7 +309,7 @@ func TestJourneysAreNormalised(t *testing.T) {
 // another call.
 func TestFlushedRegularly(t *testing.T) {
 	w, path := create(t, Options{FlushEvery: 5 * time.Millisecond})
-	defer w.Abandon()
+	defer func() { ok(t, w.Abandon()) }()
 	ok(t, w.Journey(newTraffic(1).next(), nil))
 	for range 1000 {
 		if c, _, _ := read(t, path); len(c.journeys) == 1 {
