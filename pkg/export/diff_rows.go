@@ -36,8 +36,7 @@ func diffRow(p *page, c diffColumns, name string, before, after int64, tested *d
 	p.line(style.Render(row))
 }
 
-// diffHops writes where the mean changed and, of each hop, the percentile that
-// changed most.
+// diffHops writes of each hop its p99 and what it added to the path's mean.
 func diffHops(p *page, c diffColumns, x *diff.Path) {
 	p.line(p.styles.dim.Render("  " + p.left("hop @ where, its p99", c.label) + p.right("before", diffCells) + p.right("after", diffCells) +
 		p.right("change", changeCells) + p.right("p", pCells) + p.right("Δ mean", diffCells)))
@@ -46,7 +45,7 @@ func diffHops(p *page, c diffColumns, x *diff.Path) {
 		h := &x.Hops[i]
 		label := p.wrap(h.Hop+" @ "+h.Where, c.label)
 		row := "  " + p.left(label[0], c.label) + p.right(durationOf(h.Before.P99Ns), diffCells) + p.right(durationOf(h.After.P99Ns), diffCells)
-		test := clearest(h.Changes)
+		test := changeOf(h.Changes, "p99")
 		switch {
 		case h.Before.Samples == 0:
 			row += p.right("new", changeCells) + p.right("", pCells)
@@ -70,15 +69,13 @@ func diffHops(p *page, c diffColumns, x *diff.Path) {
 	}
 }
 
-// clearest is the change that chance explains worst.
-func clearest(changes []diff.Change) diff.Change {
-	var best diff.Change
+func changeOf(changes []diff.Change, quantile string) diff.Change {
 	for _, c := range changes {
-		if c.P != nil && (best.P == nil || *c.P < *best.P) {
-			best = c
+		if c.Quantile == quantile {
+			return c
 		}
 	}
-	return best
+	return diff.Change{}
 }
 
 // worstDelta is the hop that added most to the mean, or -1.
@@ -101,7 +98,7 @@ func relative(before, after int64) string {
 	}
 	change := float64(after-before) / float64(before) * 100
 	if math.Abs(change) >= 1000 {
-		return fmt.Sprintf("×%.3g", float64(after)/float64(before))
+		return fmt.Sprintf("×%.0f", float64(after)/float64(before))
 	}
 	return fmt.Sprintf("%+.1f%%", change)
 }
