@@ -90,10 +90,10 @@ func worstDelta(hops []diff.Hop) int {
 }
 
 func relative(before, after int64) string {
-	switch {
-	case before == after:
+	switch before {
+	case after:
 		return "="
-	case before == 0:
+	case 0:
 		return "new"
 	}
 	change := float64(after-before) / float64(before) * 100
