@@ -46,7 +46,7 @@ func openPage(t *testing.T, html string) *browser {
 	}
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1500, 800),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(profileDir(t)),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-dev-shm-usage", true))
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
@@ -55,6 +55,7 @@ func openPage(t *testing.T, html string) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // waits for the browser
 	url := "file://" + file
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
@@ -71,6 +72,26 @@ func openPage(t *testing.T, html string) *browser {
 	b := &browser{t, ctx}
 	b.run(network.Enable(), log.Enable(), chromedp.Navigate(url), chromedp.WaitReady(".frame, #flame p"))
 	return b
+}
+
+// profileDir is removed at the end. Helpers of the browser outlive it by a
+// moment and may still write to it.
+func profileDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hopscope-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	return dir
 }
 
 func (b *browser) run(actions ...chromedp.Action) {
