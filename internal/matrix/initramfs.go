@@ -42,6 +42,9 @@ func commonFiles(ctx context.Context, work string) ([]byte, error) {
 	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
 		return nil, err
 	}
+	if err := c.compileLogic(ctx, filepath.Join(work, "logic.o")); err != nil {
+		return nil, err
+	}
 	traffic := filepath.Join(work, "traffic")
 	if err := goBuild(ctx, "build", "-o", traffic, modulePath+"/internal/lab/traffic"); err != nil {
 		return nil, err
@@ -50,6 +53,22 @@ func commonFiles(ctx context.Context, work string) ([]byte, error) {
 		return nil, err
 	}
 	return c.bytes(), nil
+}
+
+// compileLogic builds the programs that test bpf/'s logic on made-up packets,
+// with the flags of bpf/generate.go.
+func (c *cpio) compileLogic(ctx context.Context, object string) error {
+	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", modulePath+"/internal/matrix").Output()
+	if err != nil {
+		return fmt.Errorf("find the sources: %w", err)
+	}
+	source := filepath.Join(strings.TrimSpace(string(dir)), "logic", "logic.bpf.c")
+	out, err := exec.CommandContext(ctx, "clang-19", "-target", "bpfel", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v2",
+		"-I/usr/include/x86_64-linux-gnu", "-c", source, "-o", object).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("clang-19: %w: %s (scripts/setup.sh tools installs it)", err, out)
+	}
+	return c.copyFile("tests/logic.o", object)
 }
 
 // goBuild makes static programs, since the guest has no C library of its own.

@@ -15,7 +15,7 @@ import (
 )
 
 // injected is far more than anything else takes in an emulator.
-const injected = 40 * time.Millisecond
+const injected = 25 * time.Millisecond
 
 // A delay that is injected at one device appears in the qdisc of that device,
 // and nowhere else.
@@ -53,7 +53,7 @@ func netem(t *testing.T, ns *namespace, dev string, attrs netlink.NetemQdiscAttr
 // hopTimes sends datagrams from a and gives, sorted, the times of each hop.
 func (s scene) hopTimes(t *testing.T, address string, e journey.Ending) map[string][]time.Duration {
 	t.Helper()
-	win := s.during(t, func() { s.a.run(t, "udp", "--count", "25", "--rate", "20", address) })
+	win := s.during(t, func() { s.a.run(t, "udp", "--count", "20", "--rate", "25", address) })
 	times := map[string][]time.Duration{}
 	for _, j := range win.pick(bornAt(s.a.place(t, "eth0")), ended(e), ofProto(journey.ProtoUDP)) {
 		for _, hop := range j.Hops(nil) {
@@ -71,8 +71,8 @@ func (s scene) wantDelayIn(t *testing.T, place string, untouched, delayed map[st
 	t.Helper()
 	// The hops behind the wait find a CPU that has been idle, and cold caches.
 	const cold = injected / 100
-	if len(delayed[place]) < 25 {
-		t.Fatalf("%d journeys with a hop %s, want 25", len(delayed[place]), place)
+	if len(delayed[place]) < 20 {
+		t.Fatalf("%d journeys with a hop %s, want 20", len(delayed[place]), place)
 	}
 	for _, name := range slices.Sorted(maps.Keys(delayed)) {
 		list, before := delayed[name], untouched[name]

@@ -18,9 +18,12 @@ import (
 // qdisc, and each segment that is sent again is counted.
 func (s scene) lost(t *testing.T) {
 	lab.BridgeNF(t, false)
-	for _, c := range []class{udp, rr} {
+	for _, c := range []class{
+		{name: udp.name, args: []string{"udp", "--echo=false", "--count", "200"}}, // no wait for echoes
+		{name: rr.name, proto: journey.ProtoTCP, args: []string{"rr", "--count", "150"}},
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			netem(t, s.host, "vethB", netlink.NetemQdiscAttrs{Loss: 4}) // percent
+			netem(t, s.host, "vethB", netlink.NetemQdiscAttrs{Loss: 6}) // percent
 			_, _ = s.probe.Retransmits()
 			before := retransmitted(t, s.a) + retransmitted(t, s.b)
 			args := append(c.args, at(addrB))

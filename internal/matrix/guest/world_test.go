@@ -183,6 +183,9 @@ func (w *world) bridge(t *testing.T) {
 		c.ns.address(t, "eth0", c.ip4+"/24", c.ip6+"/64")
 		c.ns.defaultRoute(t, gateway)
 	}
+	// ARP would be among what netem drops, and is no journey.
+	neighbour(t, w.a, "eth0", addrB, w.b.link(t, "eth0"))
+	neighbour(t, w.b, "eth0", addrA, w.a.link(t, "eth0"))
 }
 
 func (w *world) outside(t *testing.T) {

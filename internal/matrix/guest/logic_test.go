@@ -1,0 +1,409 @@
+//go:build matrix
+
+package guest
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/hopscope/hopscope/bpf"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
+
+const (
+	logicObject = "/tests/logic.o" // internal/matrix/logic
+	logicSlots  = 64
+	ringBytes   = 4096
+)
+
+// logic runs the kernel side's own functions on made-up packets.
+type logic struct {
+	t    *testing.T
+	coll *ebpf.Collection
+	ring *ringbuf.Reader
+}
+
+func newLogic(t *testing.T) *logic {
+	t.Helper()
+	must(t, rlimit.RemoveMemlock(), "raise the locked memory limit")
+	spec, err := ebpf.LoadCollectionSpec(logicObject)
+	must(t, err, "read %s", logicObject)
+	spec.Maps["hs_slots"].MaxEntries = logicSlots
+	spec.Maps["hs_ring"].MaxEntries = ringBytes
+	must(t, spec.Variables["hs_ring_bytes"].Set(uint32(ringBytes)), "set the ring's size")
+	coll, err := ebpf.NewCollection(spec)
+	var refused *ebpf.VerifierError
+	if errors.As(err, &refused) {
+		t.Fatalf("%+v", refused)
+	}
+	must(t, err, "load the logic")
+	t.Cleanup(coll.Close)
+	must(t, coll.Variables["hs_births"].Set(uint32(1)), "allow births")
+	ring, err := ringbuf.NewReader(coll.Maps["hs_ring"])
+	must(t, err, "open the ring")
+	t.Cleanup(func() { ring.Close() })
+	return &logic{t, coll, ring}
+}
+
+// fake is a packet: the arguments of a program of logic.bpf.c.
+type fake struct {
+	skb        uint64
+	sigA, sigB uint64
+	tcpFlags   uint64
+	ports      uint64
+	ending     bpf.HopscopeHsEnding
+	seq        uint64
+}
+
+// call runs a program and tells whether it did what it is there for.
+func (l *logic) call(program string, p fake) bool {
+	l.t.Helper()
+	ret, err := l.coll.Programs["logic_"+program].Run(&ebpf.RunOptions{
+		Context: []uint64{p.skb, p.sigA, p.sigB, p.tcpFlags, p.ports, uint64(p.ending), p.seq},
+	})
+	must(l.t, err, "run logic_%s", program)
+	return ret != 0
+}
+
+func (l *logic) must(program string, p fake) {
+	l.t.Helper()
+	if !l.call(program, p) {
+		l.t.Fatalf("logic_%s did nothing for %+v", program, p)
+	}
+}
+
+// counters sums over CPUs.
+func (l *logic) counters() (total [bpf.HopscopeHsCounterHS_C_MAX]uint64) {
+	l.t.Helper()
+	var perCPU []bpf.HopscopeHsCounters
+	must(l.t, l.coll.Maps["hs_count"].Lookup(uint32(0), &perCPU), "read the counters")
+	for _, c := range perCPU {
+		for i, n := range c.N {
+			total[i] += n
+		}
+	}
+	return total
+}
+
+// wantCount compares one counter, and holds all of them to the equations of
+// bpf/abi.h.
+func (l *logic) wantCount(what bpf.HopscopeHsCounter, name string, want uint64) {
+	l.t.Helper()
+	n := l.counters()
+	if n[what] != want {
+		l.t.Errorf("%s: %d, want %d", name, n[what], want)
+	}
+	var ended, lost uint64
+	for e := bpf.HopscopeHsEndingHS_E_DELIVERED; e < bpf.HopscopeHsEndingHS_E_MAX; e++ {
+		ended += n[bpf.HopscopeHsCounterHS_C_ENDING+bpf.HopscopeHsCounter(e)]
+	}
+	for c := bpf.HopscopeHsCounterHS_C_EVICTED; c <= bpf.HopscopeHsCounterHS_C_MAP_FULL; c++ {
+		lost += n[c]
+	}
+	if live := l.live(); n[bpf.HopscopeHsCounterHS_C_TRACKED] != ended+live+lost {
+		l.t.Errorf("tracked %d != ended %d + live %d + lost %d", n[bpf.HopscopeHsCounterHS_C_TRACKED], ended, live, lost)
+	}
+	out := n[bpf.HopscopeHsCounterHS_C_EMITTED] + n[bpf.HopscopeHsCounterHS_C_SUPPRESSED] + n[bpf.HopscopeHsCounterHS_C_FILTERED]
+	if ended != out {
+		l.t.Errorf("ended %d != emitted, suppressed and filtered %d", ended, out)
+	}
+}
+
+// live walks the slots; states are those of enum slot_state.
+func (l *logic) live() uint64 {
+	l.t.Helper()
+	const live, pending = 1, 2
+	var key, n uint64
+	var slot bpf.HopscopeHsSlot
+	it := l.coll.Maps["hs_slots"].Iterate()
+	for it.Next(&key, &slot) {
+		if slot.State == live || slot.State == pending {
+			n++
+		}
+	}
+	must(l.t, it.Err(), "walk the slots")
+	return n
+}
+
+// records empties the ring.
+func (l *logic) records() []journey.Journey {
+	l.t.Helper()
+	l.ring.SetDeadline(time.Now())
+	var out []journey.Journey
+	for {
+		rec, err := l.ring.Read()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return out
+		}
+		must(l.t, err, "read the ring")
+		var j journey.Journey
+		must(l.t, journey.Decode(rec.RawSample, &j), "decode")
+		out = append(out, j)
+	}
+}
+
+// one is the only record in the ring.
+func (l *logic) one() journey.Journey {
+	l.t.Helper()
+	list := l.records()
+	if len(list) != 1 {
+		l.t.Fatalf("%d records, want 1", len(list))
+	}
+	return list[0]
+}
+
+const counterEvicted = bpf.HopscopeHsCounterHS_C_EVICTED
+
+// TestLogic runs on each kernel: what a compiler and a verifier made of the
+// logic is not the same on all of them.
+func TestLogic(t *testing.T) {
+	for name, test := range map[string]func(*logic){
+		"life": (*logic).life, "nat": (*logic).nat, "eviction": (*logic).eviction, "mismatch": (*logic).mismatch,
+		"inferred": (*logic).inferred, "truncated": (*logic).truncated, "map full": (*logic).mapFull,
+		"ring full": (*logic).ringFull, "sampling": (*logic).sampling, "split": (*logic).split,
+		"signature": (*logic).signature,
+	} {
+		t.Run(name, func(t *testing.T) { test(newLogic(t)) })
+	}
+}
+
+func (l *logic) life() {
+	p := fake{skb: 0x1000, sigA: 7, sigB: 9, ports: 1<<16 | 2, ending: bpf.HopscopeHsEndingHS_E_DELIVERED}
+	l.must("birth", p)
+	l.must("stop", p)
+	l.wantCount(bpf.HopscopeHsCounterHS_C_TRACKED, "tracked", 1)
+	l.must("end", p)
+	l.wantCount(bpf.HopscopeHsCounterHS_C_EMITTED, "emitted", 1)
+	if l.call("stop", p) || l.call("end", p) {
+		l.t.Error("a journey went on after its end")
+	}
+	j := l.one()
+	if len(j.Stops) != 3 || j.Ending != journey.EndingDelivered || j.Weight != 1 || j.First.Dst.Port() != 2 {
+		l.t.Errorf("recorded %+v", j)
+	}
+	if j.Stops[1].At < 0 || j.Stops[2].At < j.Stops[1].At || j.Total() > time.Second {
+		l.t.Errorf("times %+v", j.Stops)
+	}
+}
+
+// NAT changes addresses and ports, and nothing of the signature.
+func (l *logic) nat() {
+	p := fake{skb: 0x1000, sigA: 7, sigB: 9, ports: 1<<16 | 2, ending: bpf.HopscopeHsEndingHS_E_LEFT}
+	l.must("birth", p)
+	p.ports = 3<<16 | 4
+	l.must("stop", p)
+	l.must("end", p)
+	j := l.one()
+	if j.First.Src.Port() != 1 || j.First.Dst.Port() != 2 || j.Last.Src.Port() != 3 || j.Last.Dst.Port() != 4 {
+		l.t.Errorf("from %v to %v", j.First, j.Last)
+	}
+}
+
+func (l *logic) eviction() {
+	p := fake{skb: 0x1000, sigA: 7}
+	for i := range uint64(5) {
+		p.sigA = i
+		l.must("birth", p)
+	}
+	l.wantCount(counterEvicted, "evicted", 4)
+}
+
+func (l *logic) mismatch() {
+	l.must("birth", fake{skb: 0x1000, sigA: 7})
+	if l.call("stop", fake{skb: 0x1000, sigA: 8}) {
+		l.t.Error("another packet took the journey over")
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_MISMATCHED, "mismatched", 1)
+}
+
+// What reached its socket is delivered, also when tcp_probe does not follow.
+func (l *logic) inferred() {
+	l.must("birth", fake{skb: 0x1000, sigA: 7})
+	l.must("deliver", fake{skb: 0x1000})
+	l.must("birth", fake{skb: 0x1000, sigA: 8})
+	l.wantCount(counterEvicted, "evicted", 0)
+	if j := l.one(); j.Ending != journey.EndingDelivered || j.Flags&journey.FlagInferred == 0 {
+		l.t.Errorf("%v, flags %v", j.Ending, j.Flags)
+	}
+}
+
+func (l *logic) truncated() {
+	p := fake{skb: 0x1000, sigA: 7, ending: bpf.HopscopeHsEndingHS_E_CONSUMED}
+	l.must("birth", p)
+	for range 40 {
+		l.must("stop", p)
+	}
+	l.must("end", p)
+	l.wantCount(bpf.HopscopeHsCounterHS_C_TRUNCATED, "truncated", 1)
+	if j := l.one(); len(j.Stops) != journey.MaxStops || j.Flags&journey.FlagTruncated == 0 {
+		l.t.Errorf("%d stops, flags %v", len(j.Stops), j.Flags)
+	}
+}
+
+// Kernels keep some elements more than were asked for, at most one a CPU.
+func (l *logic) mapFull() {
+	const births = 2 * logicSlots
+	var tracked uint64
+	for i := range uint64(births) {
+		if l.call("birth", fake{skb: 0x1000 + i<<8, sigA: i}) {
+			tracked++
+		}
+	}
+	if tracked < logicSlots || tracked == births {
+		l.t.Errorf("%d of %d births found one of %d slots", tracked, births, logicSlots)
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_MAP_FULL, "map full", births-tracked)
+}
+
+// Nobody reads the ring: first the many are thinned, then what must be emitted
+// is lost, and each is counted. The weights stand for those left out.
+func (l *logic) ringFull() {
+	const journeys = 400
+	for i := range uint64(journeys) {
+		p := fake{skb: 0x1000, sigA: i, ending: bpf.HopscopeHsEndingHS_E_DELIVERED}
+		l.must("birth", p)
+		l.must("end", p)
+	}
+	n := l.counters()
+	emitted, suppressed := n[bpf.HopscopeHsCounterHS_C_EMITTED], n[bpf.HopscopeHsCounterHS_C_SUPPRESSED]
+	if emitted == 0 || suppressed == 0 || emitted+suppressed+n[bpf.HopscopeHsCounterHS_C_RING_FULL] != journeys {
+		l.t.Errorf("%d emitted, %d suppressed of %d", emitted, suppressed, journeys)
+	}
+	for i := range uint64(50) {
+		p := fake{skb: 0x2000, sigA: i, ending: bpf.HopscopeHsEndingHS_E_DROPPED}
+		l.must("birth", p)
+		l.must("end", p)
+	}
+	n = l.counters()
+	if n[bpf.HopscopeHsCounterHS_C_RING_FULL] == 0 {
+		l.t.Error("dropped journeys fit into a full ring")
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_SUPPRESSED, "suppressed", suppressed)
+	var thinned int
+	for _, j := range l.records() {
+		if j.Weight > 1 {
+			thinned++
+		}
+		if j.Ending == journey.EndingDropped && j.Weight != 1 {
+			l.t.Errorf("a dropped journey has weight %d", j.Weight)
+		}
+	}
+	if thinned == 0 {
+		l.t.Error("no record stands for more than itself")
+	}
+}
+
+// One in 16, all on one address, within 4.5 standard deviations; SYN always.
+func (l *logic) sampling() {
+	const births, rate = 4000, 16
+	must(l.t, l.coll.Variables["hs_sample"].Set(uint32(rate)), "set the sample rate")
+	var tracked float64
+	for i := range uint64(births) {
+		p := fake{skb: 0x1000, sigA: i, ending: bpf.HopscopeHsEndingHS_E_CONSUMED}
+		if l.call("birth", p) {
+			tracked++
+			l.must("end", p)
+		}
+	}
+	sigma := math.Sqrt(births * (1 - 1.0/rate) / rate)
+	if off := (tracked - births/rate) / sigma; math.Abs(off) > 4.5 {
+		l.t.Errorf("%.0f of %d tracked at 1/%d, %.1f sigma off", tracked, births, rate, off)
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_UNSAMPLED, "unsampled", births-uint64(tracked))
+	l.records()
+	syn := fake{skb: 0x1000, tcpFlags: 2, ending: bpf.HopscopeHsEndingHS_E_CONSUMED}
+	l.must("birth", syn)
+	l.must("end", syn)
+	if j := l.one(); j.Weight != 1 || j.Flags&journey.FlagPriority == 0 {
+		l.t.Errorf("a SYN has weight %d, flags %v", j.Weight, j.Flags)
+	}
+}
+
+// The parent holds 100 bytes from its sequence number on, across a block's
+// border of 4,096.
+func (l *logic) split() {
+	const seq = 4096 - 50
+	parent := fake{skb: 0x1000, sigA: seq << 32, ports: 1<<16 | 2, ending: bpf.HopscopeHsEndingHS_E_SEGMENTED}
+	l.must("birth", parent)
+	l.must("end", parent)
+	born := l.one()
+	child := fake{skb: 0x2000, sigA: (seq + 60) << 32, seq: seq + 60, ports: parent.ports, ending: bpf.HopscopeHsEndingHS_E_DELIVERED}
+	l.must("inherit", child)
+	l.must("stop", child)
+	l.must("end", child)
+	if j := l.one(); j.Start != born.Start || j.Flags&journey.FlagInherited == 0 || len(j.Stops) != 3 {
+		l.t.Errorf("the child is %+v, its parent %+v", j, born)
+	}
+	for name, stranger := range map[string]fake{
+		"beyond the parent": {skb: 0x3000, seq: seq + 100, ports: parent.ports},
+		"another flow":      {skb: 0x3000, seq: seq + 60, ports: 1<<16 | 3},
+	} {
+		if l.call("inherit", stranger) {
+			l.t.Errorf("%s: took the parent's stops", name)
+		}
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_TRACKED, "tracked", 2)
+}
+
+// signature: what NAT rewrites does not count, all else does.
+func (l *logic) signature() {
+	const protocol, totalLength, id = 9, 2, 4 // offsets in an IPv4 header
+	type change struct {
+		name  string
+		at    int // from the start of the transport header, which begins at 40
+		other bool
+	}
+	const ip, l4 = -40, 0
+	nat := []change{
+		{"TTL", ip + 8, false}, {"header checksum", ip + 10, false},
+		{"source address", ip + 12, false}, {"destination address", ip + 16, false},
+	}
+	cases := map[byte][]change{
+		6: {{"source port", l4, false}, {"destination port", l4 + 2, false}, {"checksum", l4 + 16, false},
+			{"window", l4 + 14, false}, {"seq", l4 + 4, true}, {"ack", l4 + 8, true}, {"TSval", l4 + 24, true},
+			{"IP id", ip + id, true}, {"length", ip + totalLength + 1, true}},
+		17: {{"source port", l4, false}, {"destination port", l4 + 2, false}, {"checksum", l4 + 6, false},
+			{"length", l4 + 5, true}, {"IP id", ip + id, true}},
+		1: {{"checksum", l4 + 2, false}, {"id", l4 + 4, true}, {"sequence", l4 + 6, true}, {"type", l4, true},
+			{"IP id", ip + id, true}},
+	}
+	for proto, changes := range cases {
+		var header [72]byte
+		header[0], header[protocol] = 0x45, proto
+		binary.BigEndian.PutUint16(header[totalLength:], 100)
+		header[40+12] = 8 << 4                                 // TCP: 32 bytes
+		binary.BigEndian.PutUint32(header[40+20:], 0x0101080a) // two NOPs, timestamp
+		binary.BigEndian.PutUint32(header[40+24:], 0x01020304) // TSval
+		if proto == 1 {
+			header[40+12], header[40+20] = 0, 0
+		}
+		before := l.read(header)
+		for _, c := range append(nat, changes...) {
+			changed := header
+			changed[40+c.at] ^= 0x11
+			if differs := l.read(changed) != before; differs != c.other {
+				l.t.Errorf("protocol %d: another %s makes another packet: %v, want %v", proto, c.name, differs, c.other)
+			}
+		}
+	}
+}
+
+// read gives struct hs_sig of an IPv4 packet.
+func (l *logic) read(header [72]byte) [16]byte {
+	l.t.Helper()
+	headers := l.coll.Maps["logic_headers"]
+	value := make([]byte, headers.ValueSize())
+	copy(value, header[:])
+	must(l.t, headers.Put(uint32(0), value), "put a header")
+	l.must("read", fake{})
+	must(l.t, headers.Lookup(uint32(0), &value), "read the signature")
+	return [16]byte(value[72:])
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The logic of bpf/, without the kernel's packets: each program runs one
+ * function of it on what a test passes as arguments (BPF_PROG_TEST_RUN). It is
+ * compiled by the matrix, for its guests alone.
+ */
+#include "../../../bpf/parents.h"
+
+char __license[] SEC("license") = "GPL";
+
+/* The arguments of every program. */
+enum {
+	ARG_SKB,   /* the address */
+	ARG_SIG_A, /* the signature */
+	ARG_SIG_B,
+	ARG_TCP_FLAGS,
+	ARG_PORTS, /* source << 16 | destination */
+	ARG_ENDING,
+	ARG_SEQ,
+};
+
+inline_ void packet(struct hs_packet *p, const __u64 *ctx)
+{
+	__builtin_memset(p, 0, sizeof(*p));
+	p->family = 4;
+	p->proto = IPPROTO_TCP;
+	p->bytes = 100; /* known to be one segment: there is no skb to ask */
+	p->sig.a = ctx[ARG_SIG_A];
+	p->sig.b = ctx[ARG_SIG_B];
+	p->seq = ctx[ARG_SEQ];
+	p->tcp_flags = ctx[ARG_TCP_FLAGS];
+	*(__u16 *)(p->tuple.saddr + 10) = 0xffff;
+	*(__u16 *)(p->tuple.daddr + 10) = 0xffff;
+	p->tuple.sport = ctx[ARG_PORTS] >> 16;
+	p->tuple.dport = ctx[ARG_PORTS];
+}
+
+SEC("raw_tp/logic_birth")
+int logic_birth(__u64 *ctx)
+{
+	struct hs_at at = { .ifindex = 1, .netns = 2, .point = HS_P_QUEUE };
+	struct hs_packet p;
+
+	packet(&p, ctx);
+	return birth((void *)ctx[ARG_SKB], &p, &at, 0, 0, bpf_ktime_get_ns()) != NULL;
+}
+
+SEC("raw_tp/logic_stop")
+int logic_stop(__u64 *ctx)
+{
+	struct hs_at at = { .ifindex = 1, .netns = 2, .point = HS_P_XMIT };
+	struct hs_slot *slot;
+	struct hs_packet p;
+
+	packet(&p, ctx);
+	slot = live_slot((void *)ctx[ARG_SKB], &p);
+	if (!slot)
+		return 0;
+	append_stop(slot, &at);
+	return 1;
+}
+
+/* Reached its socket; tcp_probe is due. */
+SEC("raw_tp/logic_deliver")
+int logic_deliver(__u64 *ctx)
+{
+	struct hs_slot *slot = ending_slot((void *)ctx[ARG_SKB]);
+
+	if (!slot)
+		return 0;
+	append_end(slot, HS_P_DELIVER);
+	slot->state = SLOT_PENDING;
+	return 1;
+}
+
+SEC("raw_tp/logic_end")
+int logic_end(__u64 *ctx)
+{
+	struct hs_slot *slot = ending_slot((void *)ctx[ARG_SKB]);
+	__u8 ending = ctx[ARG_ENDING];
+
+	if (!slot || ending >= HS_E_MAX)
+		return 0;
+	append_end(slot, HS_P_CONSUME);
+	if (ending == HS_E_SEGMENTED)
+		keep_split_parent(slot);
+	complete(slot, ending);
+	return 1;
+}
+
+SEC("raw_tp/logic_inherit")
+int logic_inherit(__u64 *ctx)
+{
+	struct hs_packet p;
+
+	packet(&p, ctx);
+	return inherit_split((void *)ctx[ARG_SKB], &p) != NULL;
+}
+
+struct headers {
+	__u32 ip[10];
+	__u32 l4[8];
+	struct hs_packet read; /* the answer */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct headers);
+} logic_headers SEC(".maps");
+
+/* The signature of an IPv4 packet, as read_packet reads it. */
+SEC("raw_tp/logic_read")
+int logic_read(__u64 *ctx)
+{
+	__u32 zero = 0;
+	struct headers *h = bpf_map_lookup_elem(&logic_headers, &zero);
+	const __u8 *ip, *l4;
+	__u32 id;
+
+	if (!h)
+		return 0;
+	ip = (__u8 *)h->ip;
+	l4 = (__u8 *)h->l4;
+	id = BE16(ip + 4);
+	tuple4(&h->read.tuple, ip);
+	switch (ip[9]) {
+	case IPPROTO_TCP:
+		read_tcp(&h->read, l4, BE16(ip + 2) - 20, id);
+		return 1;
+	case IPPROTO_UDP:
+		read_udp(&h->read, l4, id);
+		return 1;
+	case IPPROTO_ICMP:
+		h->read.proto = IPPROTO_ICMP;
+		read_icmp(&h->read, l4, id);
+		return 1;
+	}
+	return 0;
+}
