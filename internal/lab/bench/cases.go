@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,21 +31,28 @@ type testCase struct {
 	share float64                                               // of the packets that the tracer must have seen
 }
 
-// testCases begins with the one that all are compared with.
-func testCases() []testCase {
+// testCases begins with the one that all are compared with. Captures go to
+// dir.
+func testCases(dir string) []testCase {
 	return []testCase{
 		{name: "untraced"},
 		{name: "untraced again"},
-		{name: fmt.Sprintf("hopscope, 1 of %d", sparse), start: startHopscope(sparse), read: readHopscope, share: 1. / sparse},
-		{name: "hopscope, every packet", start: startHopscope(1), read: readHopscope, share: 1},
+		{name: fmt.Sprintf("hopscope, 1 of %d", sparse), start: startHopscope(sparse, ""), read: readHopscope, share: 1. / sparse},
+		{name: "hopscope, every packet", start: startHopscope(1, ""), read: readHopscope, share: 1},
+		{name: "hopscope, every packet, saved", start: startHopscope(1, dir), read: readHopscope, share: 1},
 		{name: "tcpdump -i any -w /dev/null", start: startTcpdump, read: readTcpdump, share: 1},
 	}
 }
 
-func startHopscope(sample int) func(context.Context, options) (*tracer, error) {
+// startHopscope saves a capture to dir unless that is empty.
+func startHopscope(sample int, dir string) func(context.Context, options) (*tracer, error) {
 	return func(ctx context.Context, o options) (*tracer, error) {
-		return startTracer(ctx, newSettled().ready, o.hopscope,
-			"trace", "--no-save", "--sample", "1/"+strconv.Itoa(sample), "--format", "json", "--quiet")
+		save := []string{"--no-save"}
+		if dir != "" {
+			save = []string{"--output", filepath.Join(dir, rand.Text()+".hop")}
+		}
+		args := []string{"trace", "--sample", "1/" + strconv.Itoa(sample), "--format", "json", "--quiet"}
+		return startTracer(ctx, newSettled().ready, o.hopscope, append(args, save...)...)
 	}
 }
 

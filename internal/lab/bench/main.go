@@ -28,8 +28,8 @@ type options struct {
 func main() {
 	o := options{}
 	flag.StringVar(&o.hopscope, "hopscope", "bin/hopscope", "the program to measure")
-	flag.IntVar(&o.rounds, "rounds", 8, "how often each case takes its turn, at least 3")
-	flag.DurationVar(&o.slice, "slice", 1200*time.Millisecond, "length of one measurement")
+	flag.IntVar(&o.rounds, "rounds", 12, "how often each case takes its turn, at least 3")
+	flag.DurationVar(&o.slice, "slice", 400*time.Millisecond, "length of one measurement")
 	flag.StringVar(&o.cpus, "cpus", "0", `CPUs of both containers, as "0" or "0-1"; on one they compete for it with the tracing`)
 	flag.BoolVar(&o.json, "json", false, "print one JSON document instead of the tables")
 	flag.Parse()

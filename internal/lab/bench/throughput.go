@@ -43,7 +43,7 @@ func rotated(n, round int) []int {
 }
 
 func measureThroughput(ctx context.Context, t lab.TB, p *pair, o options) (Throughput, error) {
-	cases := testCases()
+	cases := testCases(t.TempDir())
 	slices := make([][]slice, len(cases))
 	for round := range o.rounds {
 		t.Logf("round %d of %d", round+1, o.rounds)
