@@ -37,22 +37,39 @@ func createFile(path string, overwrite bool) (*os.File, error) {
 			return nil, err
 		}
 	}
+	f, err := CreatePrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("write the capture: %w", err)
+	}
+	return f, nil
+}
+
+// CreatePrivate makes a new file of mode 0600 that belongs to the user behind
+// sudo: for what tells of others' traffic. Errors are those of [os.OpenFile];
+// a file that exists is one that wraps [fs.ErrExist].
+func CreatePrivate(path string) (*os.File, error) {
 	// O_EXCL follows no symbolic link, which matters to root in a directory
 	// that others may write to.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		if info, e := os.Stat(path); e == nil && info.IsDir() {
-			return nil, fmt.Errorf("write the capture: %s is a directory", path)
+			return nil, fmt.Errorf("%s is a directory", path)
 		}
-		return nil, fmt.Errorf("write the capture: %s exists (%w)", path, fs.ErrExist)
+		return nil, fmt.Errorf("%s exists (%w)", path, fs.ErrExist)
 	case err != nil:
-		return nil, fmt.Errorf("write the capture: %w", err)
+		return nil, err
 	}
-	if uid, gid, ok := sudoUser(os.Geteuid(), os.Getenv); ok {
-		_ = f.Chown(uid, gid) // some file systems know no owners
-	}
+	GiveToUser(f)
 	return f, nil
+}
+
+// GiveToUser makes the user behind sudo, if any, the owner of a file or
+// directory. That it cannot be is no error: some file systems know no owners.
+func GiveToUser(f *os.File) {
+	if uid, gid, ok := sudoUser(os.Geteuid(), os.Getenv); ok {
+		_ = f.Chown(uid, gid)
+	}
 }
 
 // removeFile makes room for a new file: only for one that is a file.

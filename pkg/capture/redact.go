@@ -41,18 +41,18 @@ func Redact(from, to string, overwrite bool) (Damage, error) {
 	if end == nil {
 		return r.Damage(), w.Abandon()
 	}
-	return r.Damage(), w.Close(End{Ended: end.Ended, Status: end.Status})
+	return r.Damage(), w.Close(end.Redacted())
 }
 
 // redactor replaces. It is the model.Symbols of its copy.
 type redactor struct {
 	*replacer
-	names     *names
+	names     model.Symbols     // of the original; nil: none
 	locations map[uint64]uint64 // kernel addresses by their replacement
 	replaced  map[uint64]uint64
 }
 
-func newRedactor(n *names) (*redactor, error) {
+func newRedactor(n model.Symbols) (*redactor, error) {
 	p, err := newReplacer()
 	if err != nil {
 		return nil, err
@@ -132,10 +132,20 @@ func (x *redactor) location(addr uint64) uint64 {
 }
 
 // Reason is the name of a drop reason in the original.
-func (x *redactor) Reason(reason uint32) string { return x.names.Reason(reason) }
+func (x *redactor) Reason(reason uint32) string {
+	if x.names == nil {
+		return ""
+	}
+	return x.names.Reason(reason)
+}
 
 // Symbol is the name of a replaced location in the original.
-func (x *redactor) Symbol(n uint64) string { return x.names.Symbol(x.locations[n]) }
+func (x *redactor) Symbol(n uint64) string {
+	if x.names == nil {
+		return ""
+	}
+	return x.names.Symbol(x.locations[n])
+}
 
 func (x *redactor) head(h Head) Head {
 	h.Host, h.Redacted = x.name("h", h.Host), true
