@@ -44,8 +44,8 @@ func TestEveryPacketIsBornAndEnds(t *testing.T) {
 				t.Errorf("%d errors: %s", r.Errors, r.FirstError)
 			}
 			r := tr.end()
-			wantBirths(t, r, p.client, out.Stop().Packets)
-			wantBirths(t, r, p.web, back.Stop().Packets)
+			wantBirths(t, r, legOf(p.client, p.client.Links[0]), out.Stop().Packets)
+			wantBirths(t, r, legOf(p.web, p.web.Links[0]), back.Stop().Packets)
 			r.wantExact(t)
 			r.wantNoLoss(t)
 			ended := share(r.counts.Completed(), r.counts.Tracked)
@@ -57,15 +57,14 @@ func TestEveryPacketIsBornAndEnds(t *testing.T) {
 	}
 }
 
-// wantBirths compares the journeys that began in a container with the packets
-// that left it. More would be as wrong as fewer.
-func wantBirths(t *testing.T, r result, c *lab.Container, packets uint64) {
+// wantBirths compares the journeys that began at a device with the packets that
+// left by it. More would be as wrong as fewer.
+func wantBirths(t *testing.T, r result, l leg, packets uint64) {
 	t.Helper()
-	netns := netnsInode(t, c.Netns)
-	born := count(r.journeys, bornAt(netns, c.Links[0].Index))
+	born := count(r.journeys, bornAt(netnsInode(t, l.netns), l.link.Index))
 	ratio := share(born, packets)
-	t.Logf("%s: %d journeys of %d packets (%.5f)", c.Name, born, packets, ratio)
+	t.Logf("%s of %s: %d journeys of %d packets (%.5f)", l.link.Name, l.owner, born, packets, ratio)
 	if ratio < 0.999 || ratio > 1.001 {
-		t.Errorf("%s: %d journeys of %d packets, want 0.999 of them", c.Name, born, packets)
+		t.Errorf("%s of %s: %d journeys of %d packets, want 0.999 of them", l.link.Name, l.owner, born, packets)
 	}
 }

@@ -28,7 +28,7 @@ func TestContainerFilterInTheKernel(t *testing.T) {
 	wantOK(t, other.Wait(), 3000)
 	r := tr.end()
 	r.wantSound(t)
-	wantBirths(t, r, p.web, back.Stop().Packets)
+	wantBirths(t, r, legOf(p.web, p.web.Links[0]), back.Stop().Packets)
 	wantOnly(t, r, p.web.ID)
 
 	client := netnsInode(t, p.client.Netns)
