@@ -181,8 +181,8 @@ func TestEverySize(t *testing.T) {
 		for page, keys := range pages() {
 			d := drive(t, feed, termenv.Ascii, Options{}, 80, 24)
 			d.press(keys...)
-			for w := 1; w <= 203; w += 1 + w/9 {
-				for h := 1; h <= 60; h += 1 + h/5 {
+			for w := 1; w <= 203; w += 1 + w/4 {
+				for h := 1; h <= 60; h += 1 + h/2 {
 					d.send(tea.WindowSizeMsg{Width: w, Height: h})
 					lines := strings.Split(d.View(), "\n")
 					if len(lines) != h {

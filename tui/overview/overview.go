@@ -53,6 +53,8 @@ type Screen struct {
 	entries []entry
 	firstAt int // line of the first row in the last view
 	from    int // index of that row
+
+	longestName, longestHop int // widths
 }
 
 // entry is a line of the list: an end, or the head of a group of them.
@@ -143,6 +145,7 @@ func (s *Screen) arrange() {
 	} else {
 		s.arrangeGroups(rows)
 	}
+	s.measure()
 	s.list.Settle(len(s.entries), s.keyAt)
 }
 

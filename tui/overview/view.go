@@ -20,8 +20,11 @@ type column struct {
 }
 
 const (
-	nameColumn = "name"
-	hopColumn  = "slowest hop"
+	nameColumn  = "name"
+	trendColumn = "p99 by second"
+	// shortestTrend is wide enough for the column's title.
+	shortestTrend = len(trendColumn) + 1
+	hopColumn     = "slowest hop"
 )
 
 // columns in the order of the screen.
@@ -30,7 +33,7 @@ func columns() []column {
 		{title: nameColumn, cell: name},
 		{title: "p99", width: 8, from: 24, right: true, cell: p99},
 		{title: "p50", width: 8, from: 104, right: true, cell: p50},
-		{title: "p99 by second", width: 22, from: 120, cell: trend},
+		{title: trendColumn, width: 22, from: 120, cell: trend},
 		{title: hopColumn, from: 52, cell: hop},
 		{title: "share", width: 7, from: 52, right: true, cell: share},
 		{title: "drops/s", width: 8, from: 36, right: true, cell: drops},
@@ -50,7 +53,7 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	}
 	lines := s.findings(l, width, height)
 	lines = append(lines, l.Paint(look.Dim, " "+s.about()))
-	shown := arrangeColumns(width, s.longest())
+	shown := arrangeColumns(width, s.longestName, s.longestHop)
 	lines = append(lines, s.heading(l, shown))
 	s.firstAt = len(lines)
 	from, to := s.list.InSight(len(s.entries), height-len(lines))
@@ -64,29 +67,39 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	return lines
 }
 
-// longest is the width of the longest name.
-func (s *Screen) longest() int {
-	n := 0
+// measure finds the widths of the longest name and the longest hop.
+func (s *Screen) measure() {
+	s.longestName, s.longestHop = 0, 0
 	for i := range s.entries {
 		e := &s.entries[i]
-		text, _ := name(s, e)
-		if e.row.Dead {
-			text = e.row.Name // what follows may be cut off
+		text := e.row.Name // what says that it is dead may be cut off
+		if !e.row.Dead {
+			text, _ = name(s, e)
 		}
-		n = max(n, look.Width(text))
+		s.longestName = max(s.longestName, look.Width(text))
+		if h := e.row.Hop; h != nil {
+			s.longestHop = max(s.longestHop, look.Width(h.Hop)+3+look.Width(h.Where))
+		}
 	}
-	return n
 }
 
 // arrangeColumns chooses the columns that fit, and gives what is free to the
-// names, as much as they need up to a half, and the hop.
-func arrangeColumns(width, longest int) []column {
+// names, as much as they need up to a half, and the hop. Where that is too
+// little for the hop the trend gets shorter.
+func arrangeColumns(width, longest, longestHop int) []column {
 	var out []column
 	free := width - 2
 	for _, c := range columns() {
 		if width >= c.from {
 			out = append(out, c)
 			free -= c.width
+		}
+	}
+	for i := range out {
+		if missing := longestHop + 2 - (free - min(longest+2, free/2)); out[i].title == trendColumn && missing > 0 {
+			missing = min(missing, out[i].width-shortestTrend)
+			out[i].width -= missing
+			free += missing
 		}
 	}
 	rest := free
@@ -182,6 +195,9 @@ func (s *Screen) line(l *look.Look, shown []column, i int) string {
 	cells := []look.Cell{{Text: mark}}
 	for _, c := range shown {
 		text, role := c.cell(s, e)
+		if c.title == trendColumn && e.members == 0 {
+			text = look.Spark(e.row.Trend, c.width-2)
+		}
 		switch {
 		case e.row.Dead:
 			role = look.Dim
@@ -234,11 +250,8 @@ func p99(_ *Screen, e *entry) (string, look.Role) {
 
 func p50(_ *Screen, e *entry) (string, look.Role) { return duration(e.row.P50), look.Plain }
 
-func trend(_ *Screen, e *entry) (string, look.Role) {
-	if e.members > 0 {
-		return "", look.Plain
-	}
-	return look.Spark(e.row.Trend, 20), look.Fill
+func trend(*Screen, *entry) (string, look.Role) {
+	return "", look.Fill // line draws it as wide as its column
 }
 
 func hop(_ *Screen, e *entry) (string, look.Role) {
