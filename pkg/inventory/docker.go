@@ -23,15 +23,20 @@ type docker struct {
 }
 
 // newDocker does not connect yet. An empty host means DOCKER_HOST or the
-// engine's default socket.
+// engine's default socket. Its error is an *[AddressError].
 func newDocker(host string) (*docker, error) {
 	opts := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
 	if host != "" {
-		opts = append(opts, client.WithHost(host))
+		if err := checkAddress(host); err != nil {
+			return nil, err
+		}
+		// As FromEnv, but for DOCKER_HOST, which may be malformed.
+		opts[0] = client.WithTLSClientConfigFromEnv()
+		opts = append(opts, client.WithHost(host), client.WithVersionFromEnv())
 	}
 	api, err := client.NewClientWithOpts(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("docker client: %w", err)
+		return nil, &AddressError{host, err}
 	}
 	return &docker{api: api}, nil
 }
@@ -39,6 +44,9 @@ func newDocker(host string) (*docker, error) {
 func (d *docker) Describe(ctx context.Context) (string, error) {
 	v, err := d.api.ServerVersion(ctx)
 	if err != nil {
+		return "", err
+	}
+	if err := checkAPI(d.api.ClientVersion()); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("Docker %s (API %s) at %s", Clean(v.Version), d.api.ClientVersion(), d.api.DaemonHost()), nil

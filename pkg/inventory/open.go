@@ -137,8 +137,18 @@ func (inv *Inventory) Close() error {
 // View is the present picture. It costs one atomic load.
 func (inv *Inventory) View() *View { return inv.view.Load() }
 
-// Select resolves names in the present picture, see [View.Select].
-func (inv *Inventory) Select(names []string) (Selection, error) { return inv.View().Select(names) }
+// Select resolves names in the present picture, see [View.Select]. Without an
+// engine that answers, an *[UnknownError] says so.
+func (inv *Inventory) Select(names []string) (Selection, error) {
+	sel, err := inv.View().Select(names)
+	var unknown *UnknownError
+	if errors.As(err, &unknown) {
+		inv.mu.Lock()
+		unknown.Why = inv.notes["docker"]
+		inv.mu.Unlock()
+	}
+	return sel, err
+}
 
 // Changes returns a new channel that gets a value after containers appeared,
 // restarted, stopped, or changed name, cgroups or addresses. Changes that are

@@ -22,12 +22,16 @@ type Selection struct {
 type UnknownError struct {
 	Name string
 	Near []string // names that look like it, nearest first
+	Why  string   // what keeps names from being known, "" when nothing does
 }
 
 func (e *UnknownError) Error() string {
 	s := fmt.Sprintf("no container, compose service or id matches %q", Clean(e.Name))
 	if len(e.Near) > 0 {
 		s += "; did you mean " + strings.Join(e.Near, ", ") + "?"
+	}
+	if e.Why != "" {
+		s += "; " + e.Why
 	}
 	return s
 }
