@@ -47,12 +47,14 @@ func exitCode(err error) int {
 	var unknown *inventory.UnknownError
 	var ambiguous *inventory.AmbiguousError
 	var network *pipeline.UnknownNetworkError
+	var address *inventory.AddressError
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
 	case errors.Is(err, errInterruptedTwice):
 		return exitInterrupted
-	case errors.As(err, &bad), errors.As(err, &ambiguous), errors.As(err, &network), errors.Is(err, path.ErrBadPattern):
+	case errors.As(err, &bad), errors.As(err, &ambiguous), errors.As(err, &network), errors.As(err, &address),
+		errors.Is(err, path.ErrBadPattern):
 		return exitUsage
 	case errors.As(err, &unknown):
 		return exitNoContainer

@@ -41,7 +41,7 @@ long each hop takes and what is dropped on the way.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return top(cmd.Context(), live) },
 	}
 	live.register(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), listCommand(), doctorCommand(), versionCommand())
 	asUsage(root)
 	return root

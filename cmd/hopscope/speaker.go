@@ -45,6 +45,15 @@ func (s *speaker) notes(notes []string) {
 	}
 }
 
+// sources names what the inventory rests on.
+func (s *speaker) sources(sources []inventory.Source) {
+	for _, x := range sources {
+		if x.OK && x.Detail != "" {
+			s.line("%s: %s", x.Name, x.Detail)
+		}
+	}
+}
+
 // progress keeps one line on a terminal up to date.
 type progress struct {
 	quit chan struct{}

@@ -75,8 +75,9 @@ func trace(cmd *cobra.Command, f *traceFlags) error {
 	defer session.Close()
 	say := newSpeaker(cmd.ErrOrStderr(), f.quiet)
 	say.selection(f.containers, session.Selected())
+	say.notes(session.Inventory().Notes())
 	if f.verbose {
-		say.notes(session.Inventory().Notes())
+		say.sources(session.Inventory().Sources())
 	}
 	file, err := f.save.start(session, f.containers)
 	if err != nil {
