@@ -32,16 +32,21 @@ func (v *View) Where(netns, ifindex uint32) (where, device string) {
 	return d.Name + " in " + v.namespaceName(netns), d.Name
 }
 
+// Where names a network's bridge: by the network, except for Docker's default
+// network, which is known by its device.
+func (n Network) Where() string {
+	if n.Name == "bridge" {
+		return n.Bridge
+	}
+	return "bridge " + n.Name
+}
+
 func (v *View) hostPlace(d Device) string {
 	if d.Kind == "bridge" {
-		n, ok := v.bridges[d.Name]
-		switch {
-		case !ok:
-			return "bridge " + d.Name
-		case n.Name == "bridge": // Docker's default network is known by its device
-			return d.Name
+		if n, ok := v.bridges[d.Name]; ok {
+			return n.Where()
 		}
-		return "bridge " + n.Name
+		return "bridge " + d.Name
 	}
 	if d.Kind == "veth" {
 		if owners := v.behind(d); owners != "" {

@@ -94,6 +94,19 @@ func (b *builder) place(p journey.Place) placeName {
 	return n
 }
 
+// hopPlace names where a hop happens. A bridge that neither of its stops names
+// is that of the port which received the packet.
+func (b *builder) hopPlace(kind journey.HopKind, p journey.Place) placeName {
+	name := b.place(p)
+	if kind != journey.HopBridge {
+		return name
+	}
+	if n, ok := b.names.Network(p.Netns, p.Ifindex); ok && n.Bridge != "" {
+		name.where, name.device = n.Where(), n.Bridge
+	}
+	return name
+}
+
 func (b *builder) endpoint(raw inventory.RawEndpoint) inventory.Endpoint {
 	e, ok := b.ends[raw]
 	if !ok {
@@ -178,7 +191,7 @@ func (b *builder) slowest(a *Aggregator) []Slow {
 			Hops: make([]SlowHop, 0, len(k.hops)),
 		}
 		for _, h := range k.hops {
-			at := b.place(h.Place)
+			at := b.hopPlace(h.Kind, h.Place)
 			s.Hops = append(s.Hops, SlowHop{
 				Hop: h.Kind.String(), Where: at.where, Namespace: at.namespace, Ns: int64(h.Duration),
 			})

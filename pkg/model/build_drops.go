@@ -77,7 +77,7 @@ func (b *builder) dropName(k dropKey) dropName {
 		return d
 	}
 	if died.Place != (journey.Place{}) {
-		p := b.place(died.Place)
+		p := b.hopPlace(died.Kind, died.Place)
 		d.where, d.device = p.where, p.device
 	}
 	d.location, d.port = b.meta.symbol(k.location), k.port

@@ -123,7 +123,7 @@ func (b *builder) hopName(k hopKey) hopName {
 	if k.other {
 		return hopName{hop: journey.HopUnknown.String(), where: otherName}
 	}
-	p := b.place(k.place)
+	p := b.hopPlace(k.kind, k.place)
 	return hopName{hop: k.kind.String(), where: p.where, device: p.device, namespace: p.namespace}
 }
 
