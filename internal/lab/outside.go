@@ -41,7 +41,8 @@ type Host struct {
 	HostAddr  netip.Addr // the machine's address on the pair
 	HostAddr6 netip.Addr
 
-	t TB
+	t      TB
+	cgroup string // directory of the cgroup v2 that its programs run in, "": the caller's
 }
 
 // Outside makes a host outside. It needs the [Lock].
@@ -182,7 +183,7 @@ func (h *Host) Start(args ...string) *Load {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// The child is forked by the thread in the namespace and stays in it.
-	must(h.t, InNetns(h.Netns, cmd.Start), "start traffic outside")
+	must(h.t, InNetns(h.Netns, func() error { return startIn(h.cgroup, cmd) }), "start traffic in %s", h.Name)
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -191,12 +192,12 @@ func (h *Host) Start(args ...string) *Load {
 		deadline := time.Now().Add(10 * time.Second)
 		for !listens(cmd.Process.Pid, port) {
 			if time.Now().After(deadline) {
-				h.t.Fatalf("traffic outside does not listen on port %d", port)
+				h.t.Fatalf("traffic in %s does not listen on port %d", h.Name, port)
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	return &Load{t: h.t, what: fmt.Sprintf("traffic %s outside", strings.Join(args, " ")),
+	return &Load{t: h.t, what: fmt.Sprintf("traffic %s in %s", strings.Join(args, " "), h.Name),
 		wait: func() (outcome.Result, error) {
 			if err := <-ended; err != nil {
 				return outcome.Result{}, fmt.Errorf("%w: %s", err, stderr.String())

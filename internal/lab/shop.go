@@ -23,7 +23,11 @@ type Shop struct {
 // NewShop needs the [Lock].
 func NewShop(t TB) *Shop {
 	t.Helper()
-	engine := Engine(t)
+	return newShop(t, Engine(t))
+}
+
+func newShop(t TB, engine *client.Client) *Shop {
+	t.Helper()
 	return &Shop{Client: engine, t: t, image: trafficImage(t, engine), unique: prefix + randomHex() + "-"}
 }
 

@@ -20,6 +20,7 @@ import (
 func Sweep(t TB) {
 	t.Helper()
 	sweepHosts(t)
+	sweepCgroups()
 	engine, err := dial()
 	if err != nil {
 		return // without an engine there is nothing of its to remove

@@ -32,7 +32,7 @@ func newClient(name string, count int) *client {
 func (c *client) parse(ctx context.Context, args []string) (context.Context, context.CancelFunc, error) {
 	_ = c.flags.Parse(args) // ExitOnError: it does not return an error
 	if c.flags.NArg() != 1 {
-		return nil, nil, errors.New("needs one HOST:PORT, after the flags")
+		return nil, nil, errors.New("needs one address, after the flags")
 	}
 	c.address = c.flags.Arg(0)
 	if c.count < 1 || c.duration <= 0 || c.duration > 10*time.Minute {

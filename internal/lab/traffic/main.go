@@ -17,12 +17,14 @@ import (
 	"github.com/hopscope/hopscope/internal/lab/outcome"
 )
 
-const usage = `usage: traffic MODE [flags] [HOST:PORT]
+const usage = `usage: traffic MODE [flags] [HOST:PORT|HOST]
   serve   answer TCP requests, swallow bulk, echo UDP, on one port
   rr      TCP requests, each waits for its response
   short   TCP connections: connect, one byte, close
   bulk    one TCP connection, as many bytes as asked for
   udp     UDP datagrams with a serial number, echoed or one-way
+  ping    ICMP echo requests, each waits for its reply
+  resolve DNS queries for a name
   sleep   do nothing
 traffic MODE -h lists the flags of a mode.
 `
@@ -32,7 +34,8 @@ type mode func(ctx context.Context, args []string) (outcome.Result, error)
 
 func main() {
 	modes := map[string]mode{
-		"serve": serve, "rr": roundTrips, "short": short, "bulk": bulk, "udp": datagrams, "sleep": idle,
+		"serve": serve, "rr": roundTrips, "short": short, "bulk": bulk, "udp": datagrams,
+		"ping": ping, "resolve": resolve, "sleep": idle,
 	}
 	if len(os.Args) < 2 || modes[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)

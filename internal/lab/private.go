@@ -1,0 +1,220 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/docker/docker/client"
+	"golang.org/x/sys/unix"
+)
+
+// privateChain is what a private engine's firewall chains are called where
+// Docker says DOCKER: two engines with chains of one name would empty each
+// other's.
+const privateChain = "HSLAB"
+
+// engineStarts is how long a dockerd may take to answer, and to end.
+const engineStarts = 30 * time.Second
+
+// Private is a Docker engine of the test's own, beside the machine's: with a
+// socket, containers, images and firewall chains of its own, and without a
+// default bridge.
+type Private struct {
+	Host string // of its socket, as DOCKER_HOST takes it
+
+	t    TB
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// PrivateEngine starts dockerd with more arguments, such as
+// "--userland-proxy=false". It needs the [Lock].
+func PrivateEngine(t TB, args ...string) *Private {
+	t.Helper()
+	dir, err := os.MkdirTemp("", prefix+"engine-") // short: a socket's path has 108 bytes at most
+	must(t, err, "make a directory for an engine")
+	p := &Private{Host: "unix://" + filepath.Join(dir, "docker.sock"), t: t, dir: dir}
+	p.args = append([]string{
+		"--host", p.Host, "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
+		"--pidfile", filepath.Join(dir, "pid"), "--config-file", filepath.Join(dir, "daemon.json"),
+		"--bridge", "none", "--log-level", "error",
+	}, args...)
+	must(t, os.WriteFile(filepath.Join(dir, "daemon.json"), []byte("{}"), 0o600), "configure an engine")
+	for _, name := range []string{"iptables", "ip6tables"} {
+		must(t, renameChains(dir, name), "wrap %s", name)
+	}
+	t.Cleanup(p.remove)
+	p.Start()
+	return p
+}
+
+// renameChains puts a program in front of the firewall's, in a directory that
+// comes first in the engine's PATH.
+func renameChains(dir, name string) error {
+	program, err := exec.LookPath(workingIptables(name))
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(dir, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	script := fmt.Sprintf("#!/bin/bash\nexec %s \"${@//DOCKER/%s}\"\n", program, privateChain)
+	return os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755)
+}
+
+// Iptables is the program that Docker's rules are made with.
+func Iptables() string { return workingIptables("iptables") }
+
+// workingIptables is the variant of iptables or ip6tables that this kernel
+// has tables for.
+func workingIptables(name string) string {
+	if exec.Command(name, "-w", "-t", "nat", "-S").Run() == nil {
+		return name
+	}
+	return name + "-legacy"
+}
+
+// Start starts the engine, again after Stop.
+func (p *Private) Start() {
+	p.t.Helper()
+	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(p.t, err, "open the engine's log")
+	defer log.Close()
+	p.cmd = exec.Command("dockerd", p.args...)
+	p.cmd.Env = append(os.Environ(), "PATH="+filepath.Join(p.dir, "bin")+":"+os.Getenv("PATH"))
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	must(p.t, p.cmd.Start(), "start dockerd")
+	done := make(chan error, 1)
+	p.done = done
+	go func(cmd *exec.Cmd) { done <- cmd.Wait() }(p.cmd)
+
+	api := p.client()
+	defer api.Close()
+	for deadline := time.Now().Add(engineStarts); ; time.Sleep(50 * time.Millisecond) {
+		if _, err = api.Ping(context.Background()); err == nil {
+			return
+		}
+		if time.Now().After(deadline) || len(done) > 0 {
+			text, _ := os.ReadFile(log.Name())
+			p.t.Fatalf("an engine of the test's own does not come up: %v\n%s", err, text)
+		}
+	}
+}
+
+// Stop ends the engine as its service would (SIGTERM): its containers stop,
+// unless it was started with --live-restore.
+func (p *Private) Stop() {
+	p.t.Helper()
+	if p.cmd == nil {
+		return
+	}
+	err := p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(engineStarts):
+		p.t.Errorf("dockerd does not end: %v", err)
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	p.cmd = nil
+}
+
+// Kill ends the engine by SIGKILL. Its containers go on.
+func (p *Private) Kill() {
+	p.t.Helper()
+	must(p.t, p.cmd.Process.Kill(), "kill dockerd")
+	<-p.done
+	p.cmd = nil
+}
+
+// Shop is NewShop on this engine. What it makes must be gone before the engine
+// is: make it after the engine.
+func (p *Private) Shop() *Shop {
+	p.t.Helper()
+	return newShop(p.t, p.client())
+}
+
+func (p *Private) client() *client.Client {
+	p.t.Helper()
+	api, err := client.NewClientWithOpts(client.WithHost(p.Host), client.WithAPIVersionNegotiation())
+	must(p.t, err, "client of an engine of the test's own")
+	return api
+}
+
+// remove ends the engine and takes away all that it leaves.
+func (p *Private) remove() {
+	p.Stop()
+	for _, name := range []string{"iptables", "ip6tables"} {
+		if err := dropChains(workingIptables(name)); err != nil {
+			p.t.Errorf("remove the engine's chains: %v", err)
+		}
+	}
+	p.unmount()
+	if err := os.RemoveAll(p.dir); err != nil {
+		p.t.Errorf("remove the engine's files: %v", err)
+	}
+}
+
+// unmount takes away what is mounted below the engine's directory, the last
+// mounted first.
+func (p *Private) unmount() {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	lines := strings.Split(string(table), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if fields := strings.Fields(lines[i]); len(fields) > 4 && strings.HasPrefix(fields[4], p.dir+"/") {
+			_ = unix.Unmount(fields[4], unix.MNT_DETACH)
+		}
+	}
+}
+
+// dropChains removes the private chains and the rules that lead to them.
+func dropChains(program string) error {
+	var errs []error
+	for _, table := range []string{"nat", "filter"} {
+		rules, err := exec.Command(program, "-w", "-t", table, "-S").Output()
+		if err != nil {
+			continue // no such table: nothing was made in it
+		}
+		var jumps, chains []string
+		for line := range strings.Lines(string(rules)) {
+			line = strings.TrimSpace(line)
+			switch {
+			case strings.HasPrefix(line, "-N "+privateChain):
+				chains = append(chains, strings.TrimPrefix(line, "-N "))
+			case strings.HasPrefix(line, "-A ") && strings.Contains(line, " -j "+privateChain):
+				jumps = append(jumps, strings.TrimPrefix(line, "-A "))
+			}
+		}
+		act := func(args ...string) {
+			if out, err := exec.Command(program, append([]string{"-w", "-t", table}, args...)...).CombinedOutput(); err != nil {
+				errs = append(errs, fmt.Errorf("%s %v: %w: %s", program, args, err, out))
+			}
+		}
+		for _, c := range chains {
+			act("-F", c)
+		}
+		for _, j := range jumps {
+			if !strings.HasPrefix(j, privateChain) { // those went with the flush
+				act(append([]string{"-D"}, strings.Fields(j)...)...)
+			}
+		}
+		for _, c := range chains {
+			act("-X", c)
+		}
+	}
+	return errors.Join(errs...)
+}
