@@ -1,0 +1,249 @@
+package topology
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/internal/lab/outcome"
+	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+)
+
+// row is one way in which a container is wired.
+type row struct {
+	name string
+	wire func(t *testing.T, shop *lab.Shop) scene
+}
+
+// scene is a wired topology with its traffic, and what its trace must show.
+type scene struct {
+	options pipeline.Options
+	warm    func() // resolves neighbours before anything is traced
+	traffic func()
+	flows   []flow
+	births  []birth
+	ended   float64 // share of tracked journeys that must have an ending, 0: 0.999
+}
+
+// flow is both directions of the traffic between a client and a server.
+type flow struct {
+	client, server end
+	network        string // Docker network
+	proto          string // "": tcp
+	port           uint16
+	published      int
+	nat            string // "": none
+	request        []string
+	response       []string // hops in order, each "hop @ where"
+	atLeast        uint64   // journeys of either direction
+}
+
+type end struct{ kind, name string }
+
+func container(name string) end { return end{"container", name} }
+func proxy(serves string) end   { return end{"proxy", "docker-proxy " + serves} }
+func external(addr any) end     { return end{"external", fmt.Sprint(addr)} }
+func host() end                 { return end{"host", "(host)"} }
+
+// birth is a device at which every packet that leaves is born: AF_PACKET counts
+// them there, independent of the tracer. The host's own devices carry others'
+// packets too: there only those of one TCP or UDP port count.
+type birth struct {
+	netns, dev string
+	port       uint16 // 0: all packets
+}
+
+// run wires, traces and checks a row.
+func (r row) run(t *testing.T) {
+	lab.Lock(t)
+	lab.BridgeNF(t, false)
+	shop := lab.NewShop(t)
+	s := r.wire(t, shop)
+	if s.warm != nil {
+		s.warm()
+		time.Sleep(quiet)
+	}
+	tr := begin(t, s.options)
+	counters := make([]*lab.PacketCounter, len(s.births))
+	for i, b := range s.births {
+		counters[i] = lab.AFPacketRecord(t, b.netns, b.dev)
+	}
+	s.traffic()
+	got := tr.end()
+	got.wantSound(t, s.flows)
+	for i, b := range s.births {
+		got.wantBirths(t, b, counters[i].Stop())
+	}
+	got.wantEnded(t, s.ended)
+	for _, f := range s.flows {
+		got.wantFlow(t, f)
+	}
+	if t.Failed() {
+		got.print(t)
+	}
+}
+
+func (r result) wantEnded(t *testing.T, least float64) {
+	t.Helper()
+	if least == 0 {
+		least = 0.999
+	}
+	if c := r.counts; float64(c.Completed()) < least*float64(c.Tracked) {
+		t.Errorf("%d of %d journeys have an ending: %v; %v", c.Completed(), c.Tracked, c.Endings, c.Notes)
+	}
+}
+
+func (r result) wantBirths(t *testing.T, b birth, sent lab.Count) {
+	t.Helper()
+	netns, ifindex := place(t, b.netns, b.dev)
+	var born, packets uint64
+	for i := range r.journeys {
+		j := &r.journeys[i]
+		if j.Flags&journey.FlagInherited == 0 && b.counts(j.First.Src.Port(), j.First.Dst.Port()) && bornAt(j, netns, ifindex) {
+			born++
+		}
+	}
+	for _, p := range sent.Records {
+		if src, dst := ports(p.Header); b.counts(src, dst) {
+			packets++
+		}
+	}
+	if packets == 0 || sent.Dropped > 0 || float64(born) < 0.999*float64(packets) || float64(born) > 1.001*float64(packets) {
+		t.Errorf("%d journeys begin at %s, AF_PACKET counts %d packets and missed %d", born, b.dev, packets, sent.Dropped)
+	}
+}
+
+func (b birth) counts(src, dst uint16) bool { return b.port == 0 || b.port == src || b.port == dst }
+
+// bornAt says whether a journey's first device is this one. A host's own packet
+// begins at a hook, before it has a device.
+func bornAt(j *journey.Journey, netns, ifindex uint32) bool {
+	for _, s := range j.Stops {
+		if s.Point == journey.PointQueue {
+			return s.Netns == netns && s.Ifindex == ifindex
+		}
+		if s.Point < journey.PointNF {
+			return false
+		}
+	}
+	return false
+}
+
+// ports are those of a TCP or UDP packet, which begins at its IP header.
+func ports(header []byte) (src, dst uint16) {
+	if len(header) == 0 {
+		return 0, 0
+	}
+	at := 40 // IPv6 without extension headers
+	if header[0]>>4 == 4 {
+		at = 4 * int(header[0]&15)
+	}
+	if len(header) < at+4 {
+		return 0, 0
+	}
+	return binary.BigEndian.Uint16(header[at:]), binary.BigEndian.Uint16(header[at+2:])
+}
+
+func (r result) wantFlow(t *testing.T, f flow) {
+	t.Helper()
+	f.proto, f.nat = or(f.proto, "tcp"), or(f.nat, "none")
+	for _, way := range []struct {
+		direction string
+		from, to  end
+		hops      []string
+	}{{"request", f.client, f.server, f.request}, {"response", f.server, f.client, f.response}} {
+		what := fmt.Sprintf("%s %s -> %s", way.direction, way.from.name, way.to.name)
+		p := r.find(f, way.direction, way.from, way.to)
+		if p == nil {
+			t.Errorf("no path: %s %s:%d", what, f.proto, f.port)
+			continue
+		}
+		published := 0
+		if p.PublishedPort != nil {
+			published = *p.PublishedPort
+		}
+		if p.Network != f.network || p.NAT != f.nat || published != f.published {
+			t.Errorf("%s: network %q nat %q published %d, want %q %q %d",
+				what, p.Network, p.NAT, published, f.network, f.nat, f.published)
+		}
+		if p.Journeys < f.atLeast {
+			t.Errorf("%s: %d journeys, want %d", what, p.Journeys, f.atLeast)
+		}
+		if got := mainHops(p); way.hops != nil && !slices.Equal(got, way.hops) {
+			t.Errorf("%s: hops\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(way.hops, "\n"))
+		}
+	}
+}
+
+// find looks for the path with these ends, protocol and port.
+func (r result) find(f flow, direction string, from, to end) *model.Path {
+	for i := range r.snapshot.Paths {
+		p := &r.snapshot.Paths[i]
+		if (end{p.From.Kind, p.From.Name}) == from && (end{p.To.Kind, p.To.Name}) == to &&
+			p.Proto == f.proto && p.Port == f.port && p.Direction == direction {
+			return p
+		}
+	}
+	return nil
+}
+
+// mainHops are those that at least every tenth packet met, in order: a stray
+// packet that waited for a neighbour has others.
+func mainHops(p *model.Path) []string {
+	var out []string
+	for _, h := range p.Hops {
+		if 10*h.Dist.Count >= p.Journeys {
+			out = append(out, h.Hop+" @ "+h.Where)
+		}
+	}
+	return out
+}
+
+// print shows all paths, as a help to write a row or to see what is wrong.
+func (r result) print(t *testing.T) {
+	t.Helper()
+	t.Logf("endings %v, notes %v", r.counts.Endings, r.counts.Notes)
+	for _, p := range r.snapshot.Paths {
+		if p.From.Kind == "host" && p.To.Kind == "host" {
+			continue
+		}
+		published := 0
+		if p.PublishedPort != nil {
+			published = *p.PublishedPort
+		}
+		t.Logf("%s %s %s -> %s %s, network %q, %s:%d published %d, nat %s, %d journeys, p50 %d ns\n\t%s",
+			p.Direction, p.From.Kind, p.From.Name, p.To.Kind, p.To.Name, p.Network, p.Proto, p.Port, published, p.NAT,
+			p.Journeys, *p.Total.P50Ns, strings.Join(mainHops(&p), " | "))
+	}
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// wantOK fails unless all n operations succeeded.
+func wantOK(t *testing.T, r outcome.Result, n uint64) {
+	t.Helper()
+	if r.OK != n || r.Errors != 0 {
+		t.Errorf("%s: %d ok, %d errors (%s), want %d and none", r.Mode, r.OK, r.Errors, r.FirstError, n)
+	}
+}
+
+// place is a device as stops name it.
+func place(t *testing.T, netns, dev string) (inode, ifindex uint32) {
+	t.Helper()
+	n, i, err := placeOf(netns, dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, i
+}
