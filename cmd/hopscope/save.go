@@ -43,7 +43,7 @@ func (f *saveFlags) start(s *pipeline.Session, selection []string) (*savedFile, 
 	if path == "" {
 		path = capture.DefaultName(selection, time.Now())
 	}
-	r, err := record.Start(s, path, os.Args)
+	r, err := record.Start(s, record.Options{Path: path, Command: os.Args})
 	if err != nil {
 		return nil, err
 	}

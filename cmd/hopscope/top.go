@@ -115,7 +115,9 @@ func (f *liveFeed) Frame(q history.Query) (history.Frame, error) {
 func (f *liveFeed) StartRecording() (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, err := record.Start(f.session, capture.DefaultName(f.session.Options().Containers, time.Now()), os.Args)
+	r, err := record.Start(f.session, record.Options{
+		Path: capture.DefaultName(f.session.Options().Containers, time.Now()), Command: os.Args,
+	})
 	if err != nil {
 		return "", err
 	}

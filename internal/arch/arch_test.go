@@ -26,17 +26,20 @@ var arrows = map[string][]string{
 	"pkg/history":   {"pkg/journey", "pkg/inventory", "pkg/model"},
 	"pkg/pipeline":  {"pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model"},
 	"pkg/capture":   {"pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/record":    {"pkg/pipeline", "pkg/capture", "pkg/model"},
+	"pkg/record":    {"pkg/pipeline", "pkg/capture", "pkg/journey", "pkg/inventory", "pkg/model"},
+	"pkg/when":      {"pkg/model"},
+	"pkg/replay":    {"pkg/capture", "pkg/history", "pkg/journey", "pkg/inventory", "pkg/model"},
+	"pkg/baseline":  {"pkg/capture"},
 	"pkg/diff":      {"pkg/model"},
 	"pkg/export":    {"pkg/journey", "pkg/model", "pkg/diff"},
 	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model", "pkg/history"},
 	"internal": { // fixtures and tests of the whole: no part of the program
 		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
-		"pkg/capture", "pkg/record", "pkg/diff", "pkg/export", "tui",
+		"pkg/capture", "pkg/record", "pkg/when", "pkg/replay", "pkg/baseline", "pkg/diff", "pkg/export", "tui",
 	},
 	"cmd": {
 		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
-		"pkg/capture", "pkg/record", "pkg/diff", "pkg/export", "tui",
+		"pkg/capture", "pkg/record", "pkg/when", "pkg/replay", "pkg/baseline", "pkg/diff", "pkg/export", "tui",
 	},
 }
 

@@ -31,10 +31,11 @@ type Pipeline struct {
 	err   error
 }
 
-// LeftOut counts the records that did not become part of the sums.
+// LeftOut counts the records that did not become part of the sums, or not whole.
 type LeftOut struct {
 	Undecodable uint64 // the record makes no sense: a loss
 	Unmatched   uint64 // not of a wanted network, port or protocol: as asked for
+	Gaps        uint64 // in the sums, but a stop between two others was not seen
 }
 
 // New makes a pipeline that aggregates what match wants.
@@ -61,6 +62,9 @@ func (p *Pipeline) Journey(j *journey.Journey) {
 	if !p.match.wants(j) {
 		p.left.Unmatched += uint64(j.Weight)
 		return
+	}
+	if slices.ContainsFunc(p.hops, func(h journey.Hop) bool { return h.Kind == journey.HopUnknown }) {
+		p.left.Gaps += uint64(j.Weight)
 	}
 	p.agg.Add(j, p.hops)
 	for _, s := range p.sinks {
@@ -112,11 +116,4 @@ func (p *Pipeline) Snapshot(names model.Names, meta model.Meta) model.Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.agg.Snapshot(names, meta)
-}
-
-// do runs f with the aggregator to itself.
-func (p *Pipeline) do(f func(*model.Aggregator)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f(p.agg)
 }

@@ -110,15 +110,9 @@ func (s *Session) filter() probe.Filter {
 	}
 }
 
-// learnServers tells the aggregator which ports answer, for connections that
+// learnServers tells the aggregator and the sinks which ports answer, for connections that
 // are older than the session.
-func (s *Session) learnServers() {
-	s.pipe.do(func(agg *model.Aggregator) {
-		for _, srv := range servers(s.inv.View()) {
-			agg.LearnServer(srv.Proto, srv.Addr)
-		}
-	})
-}
+func (s *Session) learnServers() { s.pipe.Servers(servers(s.inv.View())) }
 
 // Run traces until ctx ends, then takes in what is still under way.
 func (s *Session) Run(ctx context.Context) error {
@@ -241,6 +235,7 @@ func (s *Session) accounting(c probe.Counts) model.Accounting {
 	}
 	a.Notes["undecodable"] = left.Undecodable
 	a.Notes["unmatched"] = left.Unmatched
+	a.Notes["gaps"] = left.Gaps
 	return a
 }
 

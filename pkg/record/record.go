@@ -4,10 +4,13 @@ package record
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/capture"
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
@@ -16,48 +19,111 @@ import (
 // are cut short.
 const statusEvery = time.Second
 
+// Options of a recording.
+type Options struct {
+	Path    string
+	Command []string // command line, of the file's head
+	Redact  bool     // names and addresses are replaced, see capture.Redaction
+}
+
 // Recording is a capture file that a session writes.
 type Recording struct {
 	path    string
 	session *pipeline.Session
-	w       *capture.Writer
+	w       writer
+	sink    sink
 	stop    context.CancelFunc
+	failed  chan struct{} // closed when nothing can be written any more
 	done    chan error
+}
+
+// writer is a *capture.Writer or a *capture.Redaction.
+type writer interface {
+	pipeline.Sink
+	pipeline.SignalSink
+	Inventory(at uint64, facts inventory.Facts) error
+	Servers([]capture.Server) error
+	Status(capture.Status) error
+	Close(capture.End) error
+	Abandon() error
+}
+
+// sink gives a writer what a session collects.
+type sink struct{ w writer }
+
+func (s sink) Journey(j *journey.Journey, hops []journey.Hop) error { return s.w.Journey(j, hops) }
+func (s sink) Drops(d model.DropCount) error                        { return s.w.Drops(d) }
+func (s sink) Retransmits(r model.RetransmitCount) error            { return s.w.Retransmits(r) }
+
+func (s sink) Servers(list []pipeline.Server) error {
+	out := make([]capture.Server, len(list))
+	for i, x := range list {
+		out[i] = capture.Server{Proto: x.Proto, Addr: x.Addr}
+	}
+	return s.w.Servers(out)
 }
 
 // Start begins a file; what the session records from now on is in it. An
 // existing file is an error that wraps fs.ErrExist.
-func Start(s *pipeline.Session, path string, command []string) (*Recording, error) {
+func Start(s *pipeline.Session, o Options) (*Recording, error) {
+	return start(s, o, func(c capture.Options) (*capture.Writer, error) { return capture.Create(o.Path, c) })
+}
+
+// start begins to write to what begin makes.
+func start(s *pipeline.Session, o Options, begin func(capture.Options) (*capture.Writer, error)) (*Recording, error) {
 	meta, err := s.Meta("")
 	if err != nil {
 		return nil, err
 	}
-	o := s.Options()
-	w, err := capture.Create(path, capture.Options{
-		Symbols: meta.Symbols,
-		Head: capture.Head{
-			ToolVersion: meta.ToolVersion, Host: meta.Host, Kernel: meta.Kernel, CPUs: runtime.NumCPU(),
-			Command: command, Selection: o.Containers,
-			StartedAt: meta.StartedAt, MonotonicZero: meta.MonotonicZero,
-			Sampling: capture.Sampling{Sample: o.Sample, MaxOverhead: o.MaxOverhead, SlowNs: int64(o.Slow)},
-		},
-	})
+	r := &Recording{path: o.Path, session: s, failed: make(chan struct{}), done: make(chan error, 1)}
+	head := capture.Options{Symbols: meta.Symbols, Head: headOf(s, meta, o.Command)}
+	if o.Redact {
+		var x *capture.Redaction
+		x, err = capture.NewRedaction(head, begin)
+		r.w = x
+	} else {
+		var w *capture.Writer
+		w, err = begin(head)
+		r.w = w
+	}
 	if err != nil {
 		return nil, err
 	}
-	r := &Recording{path: path, session: s, w: w, done: make(chan error, 1)}
-	if err := r.inventory(meta); err != nil {
-		return nil, errors.Join(err, w.Abandon())
+	r.sink = sink{r.w}
+	if err := errors.Join(r.sink.Servers(s.Servers()), r.inventory(meta)); err != nil {
+		return nil, errors.Join(err, r.w.Abandon())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	s.AddSink(w)
-	go func() { r.done <- r.follow(ctx) }()
+	s.AddSink(r.sink)
+	go r.run(ctx)
 	return r, nil
+}
+
+func headOf(s *pipeline.Session, meta model.Meta, command []string) capture.Head {
+	o := s.Options()
+	return capture.Head{
+		ToolVersion: meta.ToolVersion, Host: meta.Host, Kernel: meta.Kernel, CPUs: runtime.NumCPU(),
+		Command: command, Selection: o.Containers,
+		StartedAt: meta.StartedAt, MonotonicZero: meta.MonotonicZero,
+		Sampling: capture.Sampling{Sample: o.Sample, MaxOverhead: o.MaxOverhead, SlowNs: int64(o.Slow)},
+	}
 }
 
 // Path is the file's.
 func (r *Recording) Path() string { return r.path }
+
+// Failed is closed when nothing can be written any more, as on a full disk.
+// Finish then gives the reason.
+func (r *Recording) Failed() <-chan struct{} { return r.failed }
+
+func (r *Recording) run(ctx context.Context) {
+	err := r.follow(ctx)
+	if err != nil {
+		close(r.failed)
+	}
+	r.done <- err
+}
 
 // follow writes down what changes beside the journeys.
 func (r *Recording) follow(ctx context.Context) error {
@@ -93,25 +159,42 @@ func (r *Recording) status() error {
 
 // inventory stores what exists; the writer leaves out what has not changed.
 func (r *Recording) inventory(meta model.Meta) error {
-	if err := r.w.Servers(servers(r.session)); err != nil {
-		return err
-	}
 	return r.w.Inventory(since(meta), r.session.Inventory().View().Facts())
 }
 
 // Finish ends the file with the session's state as meta has it; failure, if
-// any, is why it ended.
+// any, is why it ended. A file that could not be written to the end is ended
+// as well as it can be, and the error says why.
 func (r *Recording) Finish(meta model.Meta, failure error) error {
-	r.session.RemoveSink(r.w)
-	r.stop()
-	if err := <-r.done; err != nil {
-		return errors.Join(err, r.w.Abandon())
+	failed := r.halt()
+	if failed == nil {
+		failed = r.inventory(meta)
 	}
+	end := endOf(meta, failure)
+	if failed != nil {
+		end.Ended, end.Error = "error", failed.Error()
+	}
+	closed := r.w.Close(end)
+	if failed != nil { // the writer's first error is final: Close says it again
+		return fmt.Errorf("the capture ended early: %w", failed)
+	}
+	return closed
+}
+
+// halt ends what is written in the course of the session, and tells whether
+// that failed.
+func (r *Recording) halt() error {
+	r.session.RemoveSink(r.sink)
+	r.stop()
+	return <-r.done
+}
+
+func endOf(meta model.Meta, failure error) capture.End {
 	end := capture.End{Ended: meta.Ended, Status: statusOf(meta)}
 	if failure != nil {
 		end.Ended, end.Error = "error", failure.Error()
 	}
-	return errors.Join(r.inventory(meta), r.w.Close(end))
+	return end
 }
 
 func statusOf(m model.Meta) capture.Status {
@@ -121,12 +204,4 @@ func statusOf(m model.Meta) capture.Status {
 // since is the end of the session so far on CLOCK_MONOTONIC.
 func since(m model.Meta) uint64 {
 	return uint64(m.StartedAt.Add(m.Duration).Sub(m.MonotonicZero))
-}
-
-func servers(s *pipeline.Session) []capture.Server {
-	var out []capture.Server
-	for _, x := range s.Servers() {
-		out = append(out, capture.Server{Proto: x.Proto, Addr: x.Addr})
-	}
-	return out
 }
