@@ -94,9 +94,9 @@ func (top *topology) check(t *testing.T, bridgeNF bool) {
 	}
 	for _, f := range top.flows {
 		if f.at != "" {
-			wantOK(t, top.client.Run("rr", "--count", "300", f.at), 300)
-			wantOK(t, top.client.Run("short", "--count", "50", f.at), 50)
-			wantOK(t, top.client.Run("udp", "--count", "300", f.at), 300)
+			wantOK(t, top.client.Run("rr", "--count", "500", f.at), 500)
+			wantOK(t, top.client.Run("short", "--count", "100", f.at), 100)
+			wantOK(t, top.client.Run("udp", "--count", "500", f.at), 500)
 		}
 	}
 	r := tr.end()
@@ -194,10 +194,10 @@ func (f flow) checkJourneys(t *testing.T, r result, p model.Path, proto uint8, h
 			t.Fatalf("%s: a packet met\n%q, want\n%q", what, got, hops)
 		}
 	}
-	if all < 300 {
+	if all < 500 {
 		t.Errorf("%s: only %d journeys", what, all)
 	}
-	if proto == journey.ProtoTCP && withLock < 290 {
+	if proto == journey.ProtoTCP && withLock < 490 {
 		t.Errorf("%s: only %d of %d journeys reached an established socket", what, withLock, all)
 	}
 }
@@ -207,6 +207,9 @@ func (r result) hopsOf(j *journey.Journey) []string {
 	var names []string
 	for _, h := range j.Hops(nil) {
 		where, _ := r.view.Where(h.Netns, h.Ifindex)
+		if n, ok := r.view.Network(h.Netns, h.Ifindex); ok && h.Kind == journey.HopBridge {
+			where = n.Where() // no stop names the bridge itself
+		}
 		names = append(names, h.Kind.String()+" @ "+where)
 	}
 	return names
