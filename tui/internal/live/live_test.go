@@ -107,6 +107,11 @@ func TestSignalRestoresTheTerminal(t *testing.T) {
 // restored checks that the shell has its terminal back.
 func (term *terminal) restored(t *testing.T) {
 	t.Helper()
+	for end := time.Now().Add(patience); term.flag("pane_current_command") != "bash"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the program still runs:\n%s", term.screen())
+		}
+	}
 	term.press("echo back=$?", "Enter")
 	term.await("back=0")
 	for flag, want := range map[string]string{"alternate_on": "0", "cursor_flag": "1", "mouse_any_flag": "0"} {
