@@ -48,6 +48,7 @@ func (o *output) String() string {
 func start(t *testing.T, path string, args ...string) *running {
 	t.Helper()
 	r := &running{cmd: exec.Command(path, args...)}
+	r.cmd.Dir = t.TempDir() // captures are saved where the program runs
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
