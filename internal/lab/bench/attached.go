@@ -27,34 +27,41 @@ func programIDs() (map[ebpf.ProgramID]bool, error) {
 }
 
 // settled tells when a program that attaches one link after the other has come
-// to its end: the number of the kernel's BPF links has grown, and has then not
-// changed for a while.
+// to its end: there are new BPF links, and their number has not changed for a
+// while. Old ones do not count: the kernel takes its time to release those of
+// a program that just ended.
 type settled struct {
-	from, last int
-	since      time.Time
+	old   map[link.ID]bool
+	last  int
+	since time.Time
 }
 
 // calm is long against the 2 ms that one link takes.
 const calm = 150 * time.Millisecond
 
 func newSettled() *settled {
-	n := countLinks()
-	return &settled{from: n, last: n, since: time.Now()}
+	return &settled{old: linkIDs(), since: time.Now()}
 }
 
 func (s *settled) ready(*tracer) bool {
-	if n := countLinks(); n != s.last {
+	n := 0
+	for id := range linkIDs() {
+		if !s.old[id] {
+			n++
+		}
+	}
+	if n != s.last {
 		s.last, s.since = n, time.Now()
 	}
-	return s.last > s.from && time.Since(s.since) > calm
+	return n > 0 && time.Since(s.since) > calm
 }
 
-func countLinks() int {
+func linkIDs() map[link.ID]bool {
 	var links link.Iterator
 	defer links.Close()
-	n := 0
+	ids := make(map[link.ID]bool)
 	for links.Next() {
-		n++
+		ids[links.ID] = true
 	}
-	return n
+	return ids
 }
