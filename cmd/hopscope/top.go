@@ -93,17 +93,24 @@ var (
 
 func newLiveFeed(s *pipeline.Session) *liveFeed {
 	f := &liveFeed{session: s, history: history.New(history.Options{}, time.Now())}
-	f.history.With(func(agg *model.Aggregator) {
-		for _, x := range s.Servers() {
-			agg.LearnServer(x.Proto, x.Addr)
-		}
-	})
+	f.learnServers()
 	s.AddSink(historySink{f.history})
 	return f
 }
 
+// learnServers tells the history which ports answer, for connections that are
+// older than the session; containers come and go meanwhile.
+func (f *liveFeed) learnServers() {
+	f.history.With(func(agg *model.Aggregator) {
+		for _, x := range f.session.Servers() {
+			agg.LearnServer(x.Proto, x.Addr)
+		}
+	})
+}
+
 // Frame implements tui.Feed.
 func (f *liveFeed) Frame(q history.Query) (history.Frame, error) {
+	f.learnServers()
 	meta, err := f.session.Meta("")
 	if err != nil {
 		return history.Frame{}, err
