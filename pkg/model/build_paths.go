@@ -20,8 +20,9 @@ type pathKey struct {
 	response  bool
 }
 
-// hopName is a hop by name.
-type hopName struct{ hop, where, device, namespace string }
+// hopName is a hop by name. The device is no part of it: a container that was
+// restarted has another one at the same place.
+type hopName struct{ hop, where, namespace string }
 
 // namedPath is the sum of all raw paths of one name.
 type namedPath struct {
@@ -36,6 +37,8 @@ type namedPath struct {
 
 type namedHop struct {
 	name     hopName
+	device   string // that most packets met
+	most     uint64 // how many of them
 	dist     sharedDist
 	position uint64
 }
@@ -106,7 +109,9 @@ func (b *builder) merge(n *namedPath, p *rawPath) {
 	n.bytes += p.bytes
 	index := make([]int, len(p.hops))
 	for i := range p.hops {
-		index[i] = n.hop(b.hopName(p.hops[i].key))
+		name, device := b.hopName(p.hops[i].key)
+		index[i] = n.hop(name)
+		n.hops[index[i]].met(device, p.hops[i].dist.count)
 	}
 	for i := range p.hops {
 		h := &n.hops[index[i]]
@@ -119,12 +124,18 @@ func (b *builder) merge(n *namedPath, p *rawPath) {
 	n.tail.merge(&p.tail, index)
 }
 
-func (b *builder) hopName(k hopKey) hopName {
+func (b *builder) hopName(k hopKey) (name hopName, device string) {
 	if k.other {
-		return hopName{hop: journey.HopUnknown.String(), where: otherName}
+		return hopName{hop: journey.HopUnknown.String(), where: otherName}, ""
 	}
 	p := b.hopPlace(k.kind, k.place)
-	return hopName{hop: k.kind.String(), where: p.where, device: p.device, namespace: p.namespace}
+	return hopName{hop: k.kind.String(), where: p.where, namespace: p.namespace}, p.device
+}
+
+func (h *namedHop) met(device string, packets uint64) {
+	if packets > h.most || (packets == h.most && device > h.device) {
+		h.device, h.most = device, packets
+	}
 }
 
 func (n *namedPath) hop(name hopName) int {
@@ -169,7 +180,7 @@ func (n *namedPath) export(distOf func(*dist) Dist) Path {
 	for _, i := range hopOrder(len(n.hops), n.edges, n.earlier) {
 		h := n.hops[i]
 		p.Hops = append(p.Hops, Hop{
-			Hop: h.name.hop, Where: h.name.where, Namespace: h.name.namespace, Device: known(h.name.device),
+			Hop: h.name.hop, Where: h.name.where, Namespace: h.name.namespace, Device: known(h.device),
 			Share:     share(h.dist.d.sum, n.total.d.sum),
 			TailShare: share(tails[i], tailTotal),
 			TailNs:    tails[i],
@@ -186,7 +197,7 @@ func (n *namedPath) earlier(i, k int) bool {
 		cmp.Compare(x.meanPosition(), y.meanPosition()),
 		cmp.Compare(x.name.hop, y.name.hop),
 		cmp.Compare(x.name.where, y.name.where),
-		cmp.Compare(x.name.device, y.name.device)) < 0
+		cmp.Compare(x.name.namespace, y.name.namespace)) < 0
 }
 
 func (h *namedHop) meanPosition() float64 {

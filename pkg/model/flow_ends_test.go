@@ -106,3 +106,31 @@ func TestEmbeddedDNS(t *testing.T) {
 		}
 	}
 }
+
+// A container that was restarted has other devices at the same places.
+func TestOtherDeviceAtTheSamePlace(t *testing.T) {
+	const again = 33
+	names := shop()
+	names.devices[journey.Place{Netns: hostNS, Ifindex: again}] = "veth of web"
+	hops := bridged()
+	a := New(Limits{})
+	a.Add(packet(hops), hops)
+	for i := range hops {
+		if hops[i].Ifindex == vethWeb {
+			hops[i].Ifindex = again
+		}
+	}
+	a.Add(packet(hops), hops)
+	a.Add(packet(hops), hops)
+	p := onlyPath(t, a.Snapshot(names, Meta{}))
+	seen := map[string]bool{}
+	for _, h := range p.Hops {
+		if seen[h.Hop+h.Where] {
+			t.Errorf("%s @ %s is there twice", h.Hop, h.Where)
+		}
+		seen[h.Hop+h.Where] = true
+		if h.Where == "veth of web" && (*h.Device != "dev33" || h.Dist.Count != 3) {
+			t.Errorf("%s @ %s: device %s, %d packets", h.Hop, h.Where, *h.Device, h.Dist.Count)
+		}
+	}
+}

@@ -108,7 +108,7 @@ func (s *Sealed) Heat(names Names, path PathID, hop, where string) map[int]uint6
 		}
 		for k := p.hops.from; k < p.hops.to; k++ {
 			h := &s.hops[k]
-			if n := b.hopName(h.key); n.hop == hop && n.where == where {
+			if n, _ := b.hopName(h.key); n.hop == hop && n.where == where {
 				s.heat(out, &h.dist)
 			}
 		}
