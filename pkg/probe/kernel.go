@@ -3,7 +3,6 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -135,11 +134,4 @@ func cgroup2Mount() string {
 		}
 	}
 	return ""
-}
-
-func permissionOr(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: %w", ErrPermission, err)
-	}
-	return err
 }
