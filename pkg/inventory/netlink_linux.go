@@ -64,9 +64,20 @@ func openNamespace(ns Namespace) (netns.NsHandle, error) {
 	return fd, nil
 }
 
+// isOwnNetns says whether this process is in a namespace: then there is no need
+// to enter it, which takes CAP_SYS_ADMIN (setns(2)).
+func isOwnNetns(inode uint32) bool {
+	own, err := readNetns("/proc/self/ns/net")
+	return err == nil && own == inode
+}
+
 // devices reads one namespace; all are candidates for the other end of a link.
 func (o opened) devices(all []opened) ([]Device, error) {
-	h, err := netlink.NewHandleAt(o.fd, unix.NETLINK_ROUTE)
+	at := o.fd
+	if isOwnNetns(o.Inode) {
+		at = netns.None()
+	}
+	h, err := netlink.NewHandleAt(at, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("netlink in namespace %d: %w", o.Inode, err)
 	}

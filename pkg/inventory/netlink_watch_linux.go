@@ -53,16 +53,20 @@ func (netlinkDevices) subscribe(ctx context.Context, host Namespace, changed cha
 		return nil, err
 	}
 	defer ns.Close()
+	at := &ns
+	if isOwnNetns(host.Inode) {
+		at = nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	links := make(chan netlink.LinkUpdate, 64)
 	if err := netlink.LinkSubscribeWithOptions(links, ctx.Done(), netlink.LinkSubscribeOptions{
-		Namespace: &ns, ReceiveBufferSize: watchBuffer, ReceiveBufferForceSize: true}); err != nil {
+		Namespace: at, ReceiveBufferSize: watchBuffer, ReceiveBufferForceSize: true}); err != nil {
 		cancel()
 		return nil, fmt.Errorf("subscribe to links: %w", err)
 	}
 	addrs := make(chan netlink.AddrUpdate, 64)
 	if err := netlink.AddrSubscribeWithOptions(addrs, ctx.Done(), netlink.AddrSubscribeOptions{
-		Namespace: &ns, ReceiveBufferSize: watchBuffer, ReceiveBufferForceSize: true}); err != nil {
+		Namespace: at, ReceiveBufferSize: watchBuffer, ReceiveBufferForceSize: true}); err != nil {
 		cancel()
 		return nil, fmt.Errorf("subscribe to addresses: %w", err)
 	}
