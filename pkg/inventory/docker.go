@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/docker/docker/api/types/container"
@@ -41,15 +42,18 @@ func newDocker(host string) (*docker, error) {
 	return &docker{api: api}, nil
 }
 
-func (d *docker) Describe(ctx context.Context) (string, error) {
+func (d *docker) Describe(ctx context.Context) (Engine, error) {
 	v, err := d.api.ServerVersion(ctx)
 	if err != nil {
-		return "", err
+		return Engine{}, err
 	}
-	if err := checkAPI(d.api.ClientVersion()); err != nil {
-		return "", err
+	e := Engine{About: fmt.Sprintf("Docker %s (API %s) at %s", Clean(v.Version), d.api.ClientVersion(), d.api.DaemonHost())}
+	info, err := d.api.Info(ctx)
+	if err != nil {
+		return Engine{}, err
 	}
-	return fmt.Sprintf("Docker %s (API %s) at %s", Clean(v.Version), d.api.ClientVersion(), d.api.DaemonHost()), nil
+	e.Rootless = slices.Contains(info.SecurityOptions, "name=rootless")
+	return e, nil
 }
 
 func (d *docker) Close() error { return d.api.Close() }

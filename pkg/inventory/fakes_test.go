@@ -35,13 +35,14 @@ type fakeRuntime struct {
 	events     chan Event
 	errs       chan error
 	connected  int
+	rootless   bool
 	closed     bool
 }
 
-func (f *fakeRuntime) Describe(context.Context) (string, error) {
+func (f *fakeRuntime) Describe(context.Context) (Engine, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return "Docker of the test", f.down
+	return Engine{About: "Docker of the test", Rootless: f.rootless}, f.down
 }
 
 func (f *fakeRuntime) Containers(context.Context) ([]Container, error) {

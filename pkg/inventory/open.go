@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/docker/docker/client"
 )
 
 // Options say where to look. The zero value means this host.
@@ -34,8 +37,10 @@ type Inventory struct {
 	cgroup  cgroupV2
 	dirs    []string
 	host    Namespace
+	usual   bool // nobody named an engine: the usual socket is asked
 
 	state  *state // belongs to the goroutine of run
+	engine bool   // whether the engine answered last; likewise
 	print  string // fingerprint of the containers, as last told to subscribers
 	view   atomic.Pointer[View]
 	misses chan miss
@@ -95,6 +100,7 @@ func build(o Options) (*Inventory, error) {
 		return nil, err
 	}
 	inv.findCgroup(o.CgroupRoots)
+	inv.usual = o.Runtime == nil && o.DockerHost == "" && os.Getenv(client.EnvOverrideHost) == ""
 	if inv.runtime == nil {
 		if inv.runtime, err = newDocker(o.DockerHost); err != nil {
 			return nil, err
@@ -185,8 +191,11 @@ func (inv *Inventory) Refresh(ctx context.Context) error {
 func (inv *Inventory) publish() {
 	inv.state.attach()
 	inv.state.setAddrs()
-	if inv.state.published() {
+	if inv.state.published() || !inv.engine {
 		inv.state.setProxies(inv.proc.proxies(inv.cgroup), inv.clock.Now())
+		if !inv.engine {
+			inv.state.guessPorts()
+		}
 		inv.state.servePorts()
 	}
 	inv.state.forget()

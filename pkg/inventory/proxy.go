@@ -129,21 +129,44 @@ func (s *state) setProxies(list []Proxy, now time.Time) {
 	}
 }
 
-// publisher is the id of the running container that a proxy stands before.
+// publisher is the id of the running container that a proxy stands before. Of
+// containers that no engine speaks of only the addresses are known.
 func (s *state) publisher(p Proxy) string {
 	for id, c := range s.containers {
-		if !c.Running() || !slices.ContainsFunc(c.Ports, func(o Port) bool {
-			return o.Host == p.HostPort && o.Container == p.ContainerPort && o.Proto == p.Proto
-		}) {
+		if !c.Running() || !hasAddr(c, p.ContainerIP) {
 			continue
 		}
-		for _, a := range c.Networks {
-			if slices.Contains(a.IP, p.ContainerIP) {
-				return id
-			}
+		if c.Ports == nil || slices.ContainsFunc(c.Ports, p.publishes) {
+			return id
 		}
 	}
 	return ""
+}
+
+func (p Proxy) publishes(o Port) bool {
+	return o.Host == p.HostPort && o.Container == p.ContainerPort && o.Proto == p.Proto
+}
+
+func hasAddr(c Container, a netip.Addr) bool {
+	return slices.Contains(c.Addrs, a) ||
+		slices.ContainsFunc(c.Networks, func(n Attachment) bool { return slices.Contains(n.IP, a) })
+}
+
+// guessPorts gives containers that no engine speaks of the ports that proxies
+// serve for them. Those without a proxy stay unknown.
+func (s *state) guessPorts() {
+	for id, c := range s.containers {
+		if !c.Running() || c.Ports != nil {
+			continue
+		}
+		for _, p := range s.proxies {
+			if p.Gone.IsZero() && p.ContainerID == id {
+				c.Ports = append(c.Ports, Port{Proto: p.Proto, Container: p.ContainerPort, HostIP: p.HostIP, Host: p.HostPort})
+			}
+		}
+		sortPorts(c.Ports)
+		s.containers[id] = c
+	}
 }
 
 // servePorts says how each published port is served. The engine publishes by

@@ -100,3 +100,24 @@ func TestProxiesAreRemembered(t *testing.T) {
 		t.Errorf("%d proxies remembered", n)
 	}
 }
+
+// Without an engine, the proxies tell which ports are published.
+func TestPortsByProxies(t *testing.T) {
+	s := newState(hostNS)
+	s.observe(Container{ID: id("aa"), Name: "aa", PID: 7, State: "running", Addrs: addrs("172.18.0.2")}, at(0))
+	s.observe(Container{ID: id("bb"), Name: "bb", PID: 8, State: "running", Addrs: addrs("172.18.0.3")}, at(0))
+	p := proxyOf(strings.Fields("docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.18.0.2 -container-port 8000"))
+	p.PID = 70
+	for range 2 { // the second look adds nothing
+		s.setProxies([]Proxy{p}, at(1))
+		s.guessPorts()
+		s.servePorts()
+	}
+	want := Port{Proto: "tcp", Container: 8000, HostIP: addrs("0.0.0.0")[0], Host: 8080, HowServed: "dnat+proxy"}
+	if got := s.containers[id("aa")].Ports; len(got) != 1 || got[0] != want {
+		t.Errorf("published: %+v", got)
+	}
+	if got := s.containers[id("bb")].Ports; len(got) != 0 {
+		t.Errorf("the other publishes %+v", got)
+	}
+}

@@ -11,8 +11,8 @@ var ErrNotFound = errors.New("no such container")
 
 // Runtime is the container runtime: Docker, or a fake of a test.
 type Runtime interface {
-	// Describe says what answers, such as "Docker 28.2.2 (API 1.50)".
-	Describe(ctx context.Context) (string, error)
+	// Describe says what answers.
+	Describe(ctx context.Context) (Engine, error)
 	// Containers lists all containers, stopped ones too.
 	Containers(ctx context.Context) ([]Container, error)
 	// Container returns one, or an error that is [ErrNotFound].
@@ -22,6 +22,12 @@ type Runtime interface {
 	// with one value on the error channel; the event channel is never closed.
 	Events(ctx context.Context) (<-chan Event, <-chan error)
 	Close() error
+}
+
+// Engine is what a [Runtime] tells about itself.
+type Engine struct {
+	About    string // such as "Docker 28.2.2 (API 1.50)"
+	Rootless bool   // it runs without root, in namespaces of its own
 }
 
 // Event says that something about a container or a network changed.

@@ -42,6 +42,7 @@ func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}) {
 			f.stop()
 			f, wait = feed{}, retryFirst
 			inv.lost(err)
+			inv.engine = false
 			retry = inv.clock.After(wait)
 		case <-retry:
 			retry = nil
@@ -100,7 +101,9 @@ func worthwhile(tried map[miss]time.Time, m miss, now time.Time) bool {
 func (inv *Inventory) connect(ctx context.Context) feed {
 	call, done := context.WithTimeout(ctx, firstListing)
 	defer done()
-	about, err := inv.runtime.Describe(call)
+	engine, err := inv.runtime.Describe(call)
+	inv.noteRootless(engine, err == nil)
+	inv.engine = err == nil
 	if err != nil {
 		inv.lost(err)
 		inv.listWithoutEngine()
@@ -118,7 +121,7 @@ func (inv *Inventory) connect(ctx context.Context) feed {
 		f.stop()
 		f = feed{}
 	} else {
-		inv.setSource(Source{Name: "docker", OK: true, Detail: Clean(about)})
+		inv.setSource(Source{Name: "docker", OK: true, Detail: Clean(engine.About)})
 		inv.note("docker", "")
 	}
 	inv.look()
