@@ -81,8 +81,10 @@ func newApp(feed Feed, o Options, r *lipgloss.Renderer) *app {
 	k.Record.SetEnabled(canRecord)
 	_, canExport := feed.(Exporter)
 	k.Export.SetEnabled(canExport)
+	note := offerPlayer(&k, feed)
 	a := &app{
-		feed: feed, opts: o, renderer: r, keys: k, window: 1, now: o.Now(),
+		message: note,
+		feed:    feed, opts: o, renderer: r, keys: k, window: 1, now: o.Now(),
 		look:      look.New(r, o.Theme, o.ASCII),
 		container: container.New(k), heat: heatmap.New(k),
 		filters: make([]string, len(titles())),
@@ -162,7 +164,7 @@ func (a *app) frame(msg frameMsg) tea.Cmd {
 	if a.d == nil || (a.d.Frame.Covered < 2*time.Second && !a.frozen()) {
 		wait = min(wait, 250*time.Millisecond) // the first second
 	}
-	return a.later(wait)
+	return a.later(a.hurry(wait))
 }
 
 // later makes a tick, and any that is under way void.
@@ -242,11 +244,10 @@ func (a *app) act(x screen.Action) tea.Cmd {
 		a.heat.Show(x.Heat, x.Title)
 		return a.show(heatAt)
 	case screen.GoTo:
-		a.until = x.At
 		if windows()[a.window] == 0 {
 			a.window = 1
 		}
-		return a.pull()
+		return a.goTo(x.At)
 	case screen.Back:
 		if n := len(a.before); n > 0 {
 			at := a.before[n-1]

@@ -13,7 +13,7 @@ func (a *app) helpPage(height int) []string {
 	own := a.keyLines(titles()[a.at], a.screens[a.at].Keys())
 	k := a.keys
 	all := a.keyLines("everywhere", append(append([]key.Binding(nil), k.Screens...),
-		k.Window, k.Freeze, k.Earlier, k.Later, k.Up, k.Down, k.PageUp, k.PageDown, k.Home, k.End, k.Record, k.Export, k.Theme, k.Quit))
+		k.Window, k.Freeze, k.Earlier, k.Later, k.Faster, k.Slower, k.Begin, k.Up, k.Down, k.PageUp, k.PageDown, k.Home, k.End, k.Record, k.Export, k.Theme, k.Quit))
 	words := append([]string{l.Paint(look.Title, " "+"words")}, a.words()...)
 	switch {
 	case a.width >= 100:

@@ -60,6 +60,9 @@ func (a *app) press(msg tea.KeyMsg) tea.Cmd {
 
 // pressGlobal handles the keys that mean the same on every screen.
 func (a *app) pressGlobal(msg tea.KeyMsg) (cmd tea.Cmd, done bool) {
+	if cmd, done := a.pressPlayer(msg); done {
+		return cmd, true
+	}
 	k := a.keys
 	for i := range k.Screens {
 		if key.Matches(msg, k.Screens[i]) {

@@ -137,6 +137,7 @@ func (a *app) stateCells(detail int) []look.Cell {
 		cells = append(cells, look.Cell{Text: fmt.Sprintf(" FROZEN −%s", seconds(a.back())), Role: look.Warn})
 	}
 	cells = append(cells, look.Cell{Text: " · " + a.d.Frame.At.Format("15:04:05")})
+	cells = append(cells, a.playback()...)
 	if a.recording {
 		cells = append(cells, look.Cell{Text: " · REC", Role: look.Bad})
 	}
@@ -258,7 +259,7 @@ func (a *app) footer() string {
 		free -= keyWidth(b)
 	}
 	var cells []look.Cell
-	for _, b := range append(a.screens[a.at].Keys(), tail[:3]...) {
+	for _, b := range append(append(a.screens[a.at].Keys(), a.keys.Faster), tail[:3]...) {
 		if w := keyWidth(b); w <= free && b.Enabled() {
 			cells, free = append(cells, keyCells(b)...), free-w
 		}

@@ -13,6 +13,7 @@ type Map struct {
 	Filter, Sort, Group, Mode              key.Binding
 	Window, Freeze, Earlier, Later, Record key.Binding
 	Export, Theme, Help, Quit              key.Binding
+	Faster, Slower, Begin                  key.Binding // of what is played, see tui.Player
 }
 
 // New gives the keys, with a screen key for each title.
@@ -32,6 +33,7 @@ func New(titles []string) Map {
 		Window: bind("w", "window", "w"), Freeze: bind("space", "freeze", " "),
 		Earlier: bind("[", "earlier", "["), Later: bind("]", "later", "]"),
 		Record: bind("r", "record", "r"), Export: bind("e", "export", "e"),
+		Faster: bind("+", "faster", "+", "="), Slower: bind("-", "slower", "-"), Begin: bind("0", "from the begin", "0"),
 		Theme: bind("t", "theme", "t"), Help: bind("?", "help", "?"), Quit: bind("q", "quit", "q", "ctrl+c"),
 	}
 	for i, t := range titles {
