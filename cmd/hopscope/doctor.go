@@ -4,81 +4,196 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
+	"github.com/hopscope/hopscope/pkg/hostfacts"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/probe"
 )
 
+// doctorFlags is the command line of `hopscope doctor`.
+type doctorFlags struct {
+	dockerHost string
+	json       bool
+}
+
 func doctorCommand() *cobra.Command {
-	var dockerHost string
+	f := &doctorFlags{}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this kernel and host allow, and what is lost where they do not",
-		Args:  cobra.NoArgs,
+		Short: "Say what this kernel and host allow, what is lost where they do not, and what costs latency here",
+		Long: `doctor checks privileges, kernel, Docker and settings of this host, loads and
+attaches everything for a moment, and looks for what costs latency by itself.
+
+Exit codes: 0 tracing works, if with less than everything; 3 it does not.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return doctor(cmd.Context(), cmd.OutOrStdout(), dockerHost)
+			c, err := examine(cmd.Context(), f.dockerHost)
+			if err != nil {
+				return err
+			}
+			write := c.writeText
+			if f.json {
+				write = c.writeJSON
+			}
+			return errors.Join(write(cmd.OutOrStdout()), c.failure())
 		},
 	}
-	cmd.Flags().StringVar(&dockerHost, "docker-host", "", "Docker's socket (default DOCKER_HOST, or the usual place)")
+	cmd.Flags().StringVar(&f.dockerHost, "docker-host", "", "Docker's socket (default DOCKER_HOST, or the usual place)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "one JSON document instead of text")
 	return cmd
 }
 
-// doctor fails only when tracing does not work at all; what it found is
-// printed in any case.
-func doctor(ctx context.Context, w io.Writer, dockerHost string) error {
+// sickError says that tracing does not work here: the exit code is 3 whatever
+// the cause.
+type sickError struct{ err error }
+
+func (e *sickError) Error() string { return fmt.Sprintf("tracing does not work here: %v", e.err) }
+func (e *sickError) Unwrap() error { return e.err }
+
+// How a check came out.
+const (
+	checkOK      = "ok"
+	checkLost    = "lost"    // tracing works with less
+	checkMissing = "missing" // tracing does not work
+	checkInfo    = "info"
+)
+
+// check is one line of doctor.
+type check struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // ok, lost, missing, info
+	Detail string `json:"detail"` // what is there
+	Lost   string `json:"lost"`   // what does not work without it
+	Mend   string `json:"mend"`   // what to do, "" when nothing can be done
+}
+
+// section is a group of checks.
+type section struct {
+	Title  string  `json:"title"`
+	Checks []check `json:"checks"`
+}
+
+// checkup is all that doctor found.
+type checkup struct {
+	Schema      string              `json:"schema"`
+	ToolVersion string              `json:"tool_version"`
+	Host        string              `json:"host"`
+	Kernel      string              `json:"kernel"`
+	Works       bool                `json:"works"`    // tracing does
+	Degraded    bool                `json:"degraded"` // it does with less
+	Sections    []section           `json:"sections"`
+	Findings    []hostfacts.Finding `json:"findings"`
+
+	broken error // why tracing does not work
+}
+
+func (c *checkup) failure() error {
+	if c.broken == nil {
+		return nil
+	}
+	return &sickError{c.broken}
+}
+
+// examineFor is how long rates of this host are measured.
+const examineFor = time.Second
+
+// examine checks everything. Its error is a mistake in the command line; all
+// else is part of what it found.
+func examine(ctx context.Context, dockerHost string) (*checkup, error) {
+	c := &checkup{Schema: "hopscope/doctor/v1", ToolVersion: version, Findings: []hostfacts.Finding{}}
+	c.Host, _ = os.Hostname()
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		c.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	facts := make(chan hostfacts.Facts, 1)
+	go func() { facts <- hostfacts.Reader{Wait: examineFor}.Read() }()
+
+	c.add("privileges", privilegeChecks())
+	c.add("kernel", kernelChecks())
+	tracing, err := tracingChecks()
+	c.add("tracing", tracing)
+	c.broken, c.Works = err, err == nil
+	host := <-facts
+	inv, err := inventory.Open(ctx, inventory.Options{DockerHost: dockerHost})
+	if address := new(inventory.AddressError); errors.As(err, &address) {
+		return nil, err
+	}
+	c.add("containers", containerChecks(inv, err, host))
+	c.add("settings", settingChecks(host))
+	if err == nil {
+		c.Findings = append(c.Findings, hostfacts.Judge(host, linksOf(inv.View(), host.Uplink))...)
+		if err := inv.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *checkup) add(title string, checks []check) {
+	for _, x := range checks {
+		c.Degraded = c.Degraded || x.Status == checkLost
+	}
+	c.Sections = append(c.Sections, section{title, checks})
+}
+
+func privilegeChecks() []check {
+	list, err := probe.Privileges()
+	if err != nil {
+		return []check{{Name: "capabilities", Status: checkLost, Detail: err.Error()}}
+	}
+	var out []check
+	for _, p := range list {
+		x := check{Name: p.Name, Status: checkOK}
+		switch {
+		case p.Held:
+		case p.Essential:
+			x.Status, x.Lost, x.Mend = checkMissing, p.Lost, "run as root, or with this capability"
+		default:
+			x.Status, x.Lost, x.Mend = checkLost, p.Lost, "run as root, or with this capability"
+		}
+		out = append(out, x)
+	}
+	if probe.Seccomp() {
+		out = append(out, check{Name: "seccomp", Status: checkInfo, Detail: "a filter decides about system calls; where it refuses bpf(2), tracing does not work"})
+	}
+	return append(out, lockdownCheck(probe.Lockdown()))
+}
+
+func lockdownCheck(mode string) check {
+	x := check{Name: "kernel lockdown", Status: checkOK, Detail: mode}
+	switch mode {
+	case "":
+		x.Detail = "none"
+	case "confidentiality":
+		x.Status, x.Lost = checkMissing, "reading packets: programs may not read kernel memory"
+		x.Mend = "boot with lockdown=integrity"
+	}
+	return x
+}
+
+func kernelChecks() []check {
 	caps, err := probe.Capabilities()
 	if err != nil {
-		return err
+		return []check{{Name: "BTF type information", Status: checkMissing, Lost: "everything", Detail: err.Error(),
+			Mend: "a kernel with CONFIG_DEBUG_INFO_BTF, Linux 5.10 or newer"}}
 	}
-	var out report
-	out.section("kernel")
+	var out []check
 	for _, c := range caps {
-		out.capability(c)
+		x := check{Name: c.Name, Status: checkOK}
+		switch {
+		case c.Available:
+		case c.Essential:
+			x.Status, x.Lost, x.Mend = checkMissing, c.Lost, c.Mend
+		default:
+			x.Status, x.Lost, x.Mend = checkLost, c.Lost, c.Mend
+		}
+		out = append(out, x)
 	}
-	out.section("tracing")
-	tracing := out.tryTracing()
-	out.section("containers")
-	out.inventory(ctx, dockerHost)
-	if _, err := io.WriteString(w, out.String()); err != nil {
-		return err
-	}
-	return tracing
-}
-
-// tryTracing loads and attaches everything for a moment.
-func (r *report) tryTracing() error {
-	begun := time.Now()
-	p, err := probe.Open(probe.Config{})
-	if err != nil {
-		r.row(false, "load and attach the programs", err.Error(), "")
-		return err
-	}
-	took := time.Since(begun)
-	if err := p.Close(); err != nil {
-		r.row(false, "detach the programs", err.Error(), "")
-		return err
-	}
-	r.row(true, "load and attach the programs", fmt.Sprintf("in %s", took.Round(time.Millisecond)), "")
-	return nil
-}
-
-func (r *report) inventory(ctx context.Context, dockerHost string) {
-	inv, err := inventory.Open(ctx, inventory.Options{DockerHost: dockerHost})
-	if err != nil {
-		r.row(false, "inventory", err.Error(), "")
-		return
-	}
-	for _, s := range inv.Sources() {
-		r.row(s.OK, s.Name, s.Detail, "")
-	}
-	for _, n := range inv.Notes() {
-		r.row(false, "note", n, "")
-	}
-	if err := inv.Close(); err != nil && !errors.Is(err, context.Canceled) {
-		r.row(false, "inventory", err.Error(), "")
-	}
+	return out
 }

@@ -48,6 +48,7 @@ func exitCode(err error) int {
 	var ambiguous *inventory.AmbiguousError
 	var network *pipeline.UnknownNetworkError
 	var address *inventory.AddressError
+	var sick *sickError
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
@@ -60,7 +61,7 @@ func exitCode(err error) int {
 		return exitNoContainer
 	case errors.As(err, &regression):
 		return exitRegression
-	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported):
+	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported), errors.As(err, &sick):
 		return exitNotAllowed
 	}
 	return exitFailed
@@ -69,7 +70,10 @@ func exitCode(err error) int {
 // sentence is what the operator reads.
 func sentence(err error) string {
 	text := strings.TrimSpace(err.Error())
+	var sick *sickError
 	switch {
+	case errors.As(err, &sick):
+		return oneLine(text) // the rest is printed
 	case errors.Is(err, probe.ErrPermission):
 		return text + " (run as root; `hopscope doctor` says what is missing)"
 	case errors.Is(err, probe.ErrUnsupported):

@@ -21,6 +21,7 @@ var arrows = map[string][]string{
 	"bpf":           {},
 	"pkg/probe":     {"bpf"},
 	"pkg/journey":   {},
+	"pkg/hostfacts": {},
 	"pkg/inventory": {"pkg/journey"},
 	"pkg/model":     {"pkg/journey", "pkg/inventory"},
 	"pkg/history":   {"pkg/journey", "pkg/inventory", "pkg/model"},
@@ -34,11 +35,11 @@ var arrows = map[string][]string{
 	"pkg/export":    {"pkg/journey", "pkg/model", "pkg/diff"},
 	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model", "pkg/history"},
 	"internal": { // fixtures and tests of the whole: no part of the program
-		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
+		"bpf", "pkg/probe", "pkg/hostfacts", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
 		"pkg/capture", "pkg/record", "pkg/when", "pkg/replay", "pkg/baseline", "pkg/diff", "pkg/export", "tui",
 	},
 	"cmd": {
-		"bpf", "pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
+		"bpf", "pkg/probe", "pkg/hostfacts", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
 		"pkg/capture", "pkg/record", "pkg/when", "pkg/replay", "pkg/baseline", "pkg/diff", "pkg/export", "tui",
 	},
 }

@@ -1,0 +1,39 @@
+package hostfacts
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Chain is one chain of packet filter rules.
+type Chain struct {
+	Family string // ip, ip6, inet, bridge, arp, netdev
+	Table  string
+	Name   string // "" for a table of iptables-legacy, which is counted whole
+	Rules  int
+}
+
+// Qdisc is a queueing discipline with a queue of its own.
+type Qdisc struct {
+	Device     string
+	Kind       string // tbf, htb, fq_codel, ...
+	Root       bool
+	Rate       uint64 // bit/s that it lets through, 0 when it does not say
+	Drops      uint32 // packets, since it was made
+	Overlimits uint32 // times that a packet had to wait
+	Queued     uint32 // packets, at the moment
+}
+
+// longestFirst counts rules into chains.
+func longestFirst(count map[Chain]int) []Chain {
+	out := make([]Chain, 0, len(count))
+	for c, n := range count {
+		c.Rules = n
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Chain) int {
+		return cmp.Or(cmp.Compare(b.Rules, a.Rules), cmp.Compare(a.Family, b.Family),
+			cmp.Compare(a.Table, b.Table), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}
