@@ -42,8 +42,9 @@ long each hop takes and what is dropped on the way.`,
 	}
 	live.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), listCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), replayCommand(), redactCommand(), baselineCommand(), listCommand(), doctorCommand(), versionCommand())
 	asUsage(root)
+	offerCompletion(root)
 	return root
 }
 

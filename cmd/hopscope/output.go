@@ -19,7 +19,7 @@ type outputFlags struct {
 }
 
 func (o *outputFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&o.format, "format", "table", "table or json")
+	flags.StringVar(&o.format, "format", "table", "table, json or folded")
 	flags.StringVar(&o.color, "color", "auto", "auto, always or never")
 }
 
@@ -32,12 +32,14 @@ func (o *outputFlags) writer(w io.Writer) (func(model.Snapshot) error, error) {
 	switch o.format {
 	case "json":
 		return func(s model.Snapshot) error { return export.JSON(w, s) }, nil
+	case "folded":
+		return func(s model.Snapshot) error { return export.Folded(w, s) }, nil
 	case "table":
 		return func(s model.Snapshot) error {
 			return export.Table(w, s, export.Options{Width: terminalWidth(w), Color: color})
 		}, nil
 	}
-	return nil, fmt.Errorf("--format %q is none of table and json", o.format)
+	return nil, fmt.Errorf("--format %q is none of table, json and folded", o.format)
 }
 
 // wantsColor follows no-color.org: NO_COLOR, when set and not empty, turns

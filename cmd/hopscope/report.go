@@ -67,7 +67,38 @@ func reportCapture(cmd *cobra.Command, path string, f *reportFlags) error {
 
 // load reads the chosen part of a capture into agg and, unless it is nil, into
 // pieces.
-func (f *reportFlags) load(cmd *cobra.Command, path string, agg *model.Aggregator, pieces *model.Slices) (*capture.Summary, error) {
+func (f *reportFlags) load(cmd *cobra.Command, name string, agg *model.Aggregator, pieces *model.Slices) (*capture.Summary, error) {
+	path, err := capturePath(name)
+	if err != nil {
+		return nil, err
+	}
+	part, err := f.choose(path)
+	if err != nil {
+		return nil, err
+	}
+	filter := part.filter
+	if pieces != nil {
+		filter = alsoInto(pieces, filter)
+	}
+	s, err := replayInto(path, agg, filter)
+	if err != nil {
+		return nil, err
+	}
+	if s.Damage.Any() {
+		newSpeaker(cmd.ErrOrStderr(), f.quiet).line("note: %s", s.Damage)
+	}
+	part.choice.Trim(s)
+	return s, nil
+}
+
+// part is what is chosen of a capture.
+type part struct {
+	contents *capture.Summary // of the whole, without its journeys
+	choice   capture.Choice
+	filter   capture.Filter
+}
+
+func (f *reportFlags) choose(path string) (*part, error) {
 	contents, err := capture.Survey(path)
 	if err != nil {
 		return nil, err
@@ -83,21 +114,10 @@ func (f *reportFlags) load(cmd *cobra.Command, path string, agg *model.Aggregato
 	if err != nil {
 		return nil, err
 	}
-	if pieces != nil {
-		filter = alsoInto(pieces, filter)
-	}
-	s, err := replay(path, agg, filter)
-	if err != nil {
-		return nil, err
-	}
-	if s.Damage.Any() {
-		newSpeaker(cmd.ErrOrStderr(), f.quiet).line("note: %s", s.Damage)
-	}
-	choice.Trim(s)
-	return s, nil
+	return &part{contents, choice, filter}, nil
 }
 
-func replay(path string, agg *model.Aggregator, f capture.Filter) (*capture.Summary, error) {
+func replayInto(path string, agg *model.Aggregator, f capture.Filter) (*capture.Summary, error) {
 	r, err := capture.Open(path)
 	if err != nil {
 		return nil, err

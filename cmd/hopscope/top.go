@@ -11,7 +11,6 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/capture"
 	"github.com/hopscope/hopscope/pkg/history"
-	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 	"github.com/hopscope/hopscope/pkg/record"
 	"github.com/hopscope/hopscope/tui"
@@ -47,7 +46,6 @@ func (f *topFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.dockerHost, "docker-host", "", "Docker's socket (default DOCKER_HOST, or the usual place)")
 	flags.StringVar(&f.theme, "theme", "", "colours of the screen")
 	flags.BoolVar(&f.ascii, "ascii", false, "nothing but ASCII on the screen")
-	_ = cmd.RegisterFlagCompletionFunc("container", completeContainers)
 }
 
 func top(ctx context.Context, f *topFlags) error {
@@ -79,6 +77,7 @@ func top(ctx context.Context, f *topFlags) error {
 
 // liveFeed shows a running session.
 type liveFeed struct {
+	viewExporter
 	session *pipeline.Session
 	history *history.History
 
@@ -89,28 +88,15 @@ type liveFeed struct {
 var (
 	_ tui.Feed     = (*liveFeed)(nil)
 	_ tui.Recorder = (*liveFeed)(nil)
+	_ tui.Exporter = (*liveFeed)(nil)
 )
 
 func newLiveFeed(s *pipeline.Session) *liveFeed {
-	f := &liveFeed{session: s, history: history.New(history.Options{}, time.Now())}
-	f.learnServers()
-	s.AddSink(historySink{f.history})
-	return f
-}
-
-// learnServers tells the history which ports answer, for connections that are
-// older than the session; containers come and go meanwhile.
-func (f *liveFeed) learnServers() {
-	f.history.With(func(agg *model.Aggregator) {
-		for _, x := range f.session.Servers() {
-			agg.LearnServer(x.Proto, x.Addr)
-		}
-	})
+	return &liveFeed{session: s, history: newHistory(s, history.Options{})}
 }
 
 // Frame implements tui.Feed.
 func (f *liveFeed) Frame(q history.Query) (history.Frame, error) {
-	f.learnServers()
 	meta, err := f.session.Meta("")
 	if err != nil {
 		return history.Frame{}, err
@@ -152,17 +138,4 @@ func (f *liveFeed) StopRecording() (string, error) {
 func (f *liveFeed) close() error {
 	_, err := f.StopRecording()
 	return err
-}
-
-// historySink gives a history what a session collects.
-type historySink struct{ *history.History }
-
-func (h historySink) Drops(d model.DropCount) error {
-	h.With(func(a *model.Aggregator) { a.AddDrops(d) })
-	return nil
-}
-
-func (h historySink) Retransmits(r model.RetransmitCount) error {
-	h.With(func(a *model.Aggregator) { a.AddRetransmits(r) })
-	return nil
 }

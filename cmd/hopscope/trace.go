@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
 
@@ -55,16 +54,20 @@ func traceCommand() *cobra.Command {
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more on stderr")
 	f.out.register(flags)
 	f.save.register(flags)
-	_ = cmd.RegisterFlagCompletionFunc("container", completeContainers)
 	return cmd
 }
 
 func trace(cmd *cobra.Command, f *traceFlags) error {
-	opts, err := f.options()
+	write, err := f.out.writer(cmd.OutOrStdout())
 	if err != nil {
 		return usage(err)
 	}
-	write, err := f.out.writer(cmd.OutOrStdout())
+	return traceInto(cmd, f, write)
+}
+
+// traceInto gives the summary of a trace to write.
+func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) error) error {
+	opts, err := f.options()
 	if err != nil {
 		return usage(err)
 	}
@@ -83,20 +86,25 @@ func trace(cmd *cobra.Command, f *traceFlags) error {
 	if err != nil {
 		return err
 	}
-	ended, failure := runSession(cmd.Context(), session, f.duration, say)
+	ended, failure := runSession(cmd.Context(), session, f.duration, file.ends(), say)
 	meta, err := session.Meta(ended)
 	if err != nil {
 		return errors.Join(failure, err)
 	}
-	if err := errors.Join(failure, file.finish(meta, failure, say)); err != nil {
+	saving := file.finish(meta, failure, say)
+	if failure != nil && !saysAlso(saving, failure) {
+		return errors.Join(failure, saving)
+	}
+	summary, err := file.summary(meta, session)
+	if err != nil {
 		return err
 	}
-	return errors.Join(write(session.SnapshotAs(meta)), session.Close())
+	return errors.Join(write(summary), saving, session.Close())
 }
 
-// runSession traces until the time is over or a signal ends it, and tells
-// which.
-func runSession(ctx context.Context, s *pipeline.Session, d time.Duration, say *speaker) (string, error) {
+// runSession traces until the time is over, a signal ends it, or early tells
+// how it is to end, and tells which.
+func runSession(ctx context.Context, s *pipeline.Session, d time.Duration, early <-chan string, say *speaker) (string, error) {
 	timed, cancel := ctx, context.CancelFunc(func() {})
 	if d > 0 {
 		timed, cancel = context.WithTimeout(ctx, d)
@@ -108,14 +116,20 @@ func runSession(ctx context.Context, s *pipeline.Session, d time.Duration, say *
 	go func() { done <- s.Run(signals.ctx) }()
 	progress := say.progress(s, d)
 	defer progress.stop()
-	select {
-	case err := <-done:
-		if signals.caught() {
-			return "signal", err
+	ended := "duration"
+	for {
+		select {
+		case err := <-done:
+			if ended == "duration" && signals.caught() {
+				ended = "signal"
+			}
+			return ended, err
+		case ended = <-early:
+			early = nil
+			signals.cancel()
+		case <-signals.second:
+			return "signal", errInterruptedTwice
 		}
-		return "duration", err
-	case <-signals.second:
-		return "signal", errInterruptedTwice
 	}
 }
 
@@ -142,19 +156,4 @@ func (f *traceFlags) options() (pipeline.Options, error) {
 	}
 	o.Protos, err = parseProtos(f.protos)
 	return o, err
-}
-
-func completeContainers(cmd *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
-	inv, err := inventory.Open(cmd.Context(), inventory.Options{})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer inv.Close()
-	var names []string
-	for _, c := range inv.View().Containers() {
-		if strings.HasPrefix(c.Name, start) {
-			names = append(names, c.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
