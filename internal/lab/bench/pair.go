@@ -22,8 +22,22 @@ const endless = "1000000000000"
 // choose, client and server are now on one CPU, now on two, and round trips
 // differ by a factor of two from one slice to the next.
 type pair struct {
-	client *lab.Container
-	server string
+	client  *lab.Container
+	server  string
+	cgroups []string      // of both
+	idle    time.Duration // CPU time of starting a program in a container that then has next to nothing to do
+}
+
+// carried is what one run of the traffic did, and the CPU time that both
+// containers took for it.
+type carried struct {
+	outcome.Result
+	cpu time.Duration
+}
+
+// bytesPerSecond is the rate of a bulk transfer.
+func (c carried) bytesPerSecond() float64 {
+	return float64(c.BytesSent) / time.Duration(c.ElapsedNs).Seconds()
 }
 
 func newPair(ctx context.Context, t lab.TB, cpus string) *pair {
@@ -38,36 +52,64 @@ func newPair(ctx context.Context, t lab.TB, cpus string) *pair {
 		}
 	}
 	p := &pair{client: client, server: netip.AddrPortFrom(web.IP(network), 8000).String()}
-	p.client.Run("rr", "--count", "100", p.server) // neighbours and caches
+	if err := p.prepare(ctx, client, web); err != nil {
+		t.Fatalf("prepare: %v", err)
+	}
 	return p
+}
+
+// prepare finds the cgroups and measures what a run's start takes; its packets
+// resolve the neighbours.
+func (p *pair) prepare(ctx context.Context, containers ...*lab.Container) error {
+	for _, c := range containers {
+		dir, err := cgroupOf(c)
+		if err != nil {
+			return err
+		}
+		p.cgroups = append(p.cgroups, dir)
+	}
+	var starts []float64
+	for range 5 {
+		c, err := p.traffic(ctx, "rr", "--count", "10")
+		if err != nil {
+			return err
+		}
+		starts = append(starts, float64(c.cpu))
+	}
+	p.idle = time.Duration(spreadOf(starts).Median)
+	return nil
 }
 
 // roundTrips makes requests of 64 bytes, each waiting for its response of 64,
 // on one connection; the result's rate is round trips per second.
-func (p *pair) roundTrips(ctx context.Context, d time.Duration) (outcome.Result, error) {
+func (p *pair) roundTrips(ctx context.Context, d time.Duration) (carried, error) {
 	return p.traffic(ctx, "rr", "--duration", d.String(), "--count", endless)
 }
 
 // bulk sends as much as it can on one connection.
-func (p *pair) bulk(ctx context.Context, d time.Duration) (outcome.Result, error) {
+func (p *pair) bulk(ctx context.Context, d time.Duration) (carried, error) {
 	return p.traffic(ctx, "bulk", "--duration", d.String(), "--bytes", endless)
 }
 
-func (p *pair) traffic(ctx context.Context, args ...string) (outcome.Result, error) {
+func (p *pair) traffic(ctx context.Context, args ...string) (carried, error) {
 	if err := ctx.Err(); err != nil {
-		return outcome.Result{}, err
+		return carried{}, err
+	}
+	before, err := p.cpuTime()
+	if err != nil {
+		return carried{}, err
 	}
 	r := p.client.Run(append(args, p.server)...)
+	after, err := p.cpuTime()
+	if err != nil {
+		return carried{}, err
+	}
 	if r.Errors != 0 {
-		return r, fmt.Errorf("%s: %d errors, the first: %s", r.Mode, r.Errors, r.FirstError)
+		return carried{}, fmt.Errorf("%s: %d errors, the first: %s", r.Mode, r.Errors, r.FirstError)
 	}
-	if r.OK == 0 || r.ElapsedNs <= 0 {
-		return r, errors.New(r.Mode + ": nothing was carried")
+	cpu := after - before - p.idle
+	if r.OK == 0 || r.ElapsedNs <= 0 || cpu <= 0 {
+		return carried{}, errors.New(r.Mode + ": nothing was carried")
 	}
-	return r, nil
-}
-
-// bytesPerSecond is the rate of a bulk transfer.
-func bytesPerSecond(r outcome.Result) float64 {
-	return float64(r.BytesSent) / time.Duration(r.ElapsedNs).Seconds()
+	return carried{r, cpu}, nil
 }

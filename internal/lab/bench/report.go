@@ -61,15 +61,22 @@ func (r *Report) print(w io.Writer) error {
 }
 
 func (t Throughput) print(w io.Writer) {
-	fmt.Fprintln(w, "Throughput, as a ratio to the untraced slice of the same round: median (min - max)")
-	fmt.Fprintln(w, "\tround trips\tbulk\tpackets\tlost\tsuppressed\ttool's own CPU")
+	fmt.Fprintln(w, "As a ratio to the untraced slice of the same round: median (min - max)")
+	fmt.Fprintln(w, "\tround trips per s\tper s of CPU\tbulk per s\tper s of CPU\t")
 	for _, c := range t.Cases {
-		cpu := ""
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", c.Name,
+			ratio(c.RoundTrips), ratio(c.RoundTripsCPU), ratio(c.Bulk), ratio(c.BulkCPU))
+	}
+	fmt.Fprintln(w, "\nWhat the tracers saw, over all slices\n\tpackets\tlost\tsuppressed\town CPU\t")
+	for _, c := range t.Cases {
+		if c.Account.Packets == 0 {
+			continue
+		}
+		cpu := "-"
 		if c.UserCPU != nil {
 			cpu = fmt.Sprintf("%.0f %%", c.UserCPU.Median)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", c.Name, ratio(c.RoundTrips), ratio(c.Bulk),
-			c.Account.Packets, c.Account.Lost, c.Account.Suppressed, cpu)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t\n", c.Name, c.Account.Packets, c.Account.Lost, c.Account.Suppressed, cpu)
 	}
 	fmt.Fprintf(w, "\nFor scale, untraced: %.0f round trips/s (%.0f - %.0f), %.2f GB/s (%.2f - %.2f)\n\n",
 		t.RoundTripsPerSecond.Median, t.RoundTripsPerSecond.Min, t.RoundTripsPerSecond.Max,

@@ -20,17 +20,22 @@ type Throughput struct {
 
 // Case is one row of the table.
 type Case struct {
-	Name       string  `json:"name"`
-	RoundTrips Spread  `json:"round_trips"` // ratio
-	Bulk       Spread  `json:"bulk"`        // ratio
-	UserCPU    *Spread `json:"user_cpu_percent,omitempty"`
-	Account    account `json:"account"` // sum over all slices
+	Name       string `json:"name"`
+	RoundTrips Spread `json:"round_trips"` // ratio of round trips per second
+	Bulk       Spread `json:"bulk"`        // ratio of bytes per second
+	// The same by the CPU time of the containers: what other programs on the
+	// machine take from them is not in it.
+	RoundTripsCPU Spread  `json:"round_trips_per_cpu"`
+	BulkCPU       Spread  `json:"bulk_per_cpu"`
+	UserCPU       *Spread `json:"user_cpu_percent,omitempty"`
+	Account       account `json:"account"` // sum over all slices
 }
 
 // slice is what one case reached in one round.
 type slice struct {
-	roundTrips, bytes float64 // per second
-	account           account
+	roundTrips, bytes       float64 // per second
+	roundTripsCPU, bytesCPU float64 // per second of CPU time
+	account                 account
 }
 
 // rotated is the order of n cases in a round: each begins a round in its turn.
@@ -99,7 +104,9 @@ func (s *slice) carry(ctx context.Context, p *pair, d time.Duration) (uint64, er
 	if err != nil {
 		return 0, err
 	}
-	s.roundTrips, s.bytes = rr.Rate(), bytesPerSecond(bulk)
+	s.roundTrips, s.bytes = rr.Rate(), bulk.bytesPerSecond()
+	s.roundTripsCPU = float64(rr.OK) / rr.cpu.Seconds()
+	s.bytesCPU = float64(bulk.BytesSent) / bulk.cpu.Seconds()
 	return 2 * rr.OK, nil
 }
 
@@ -108,23 +115,21 @@ func compare(cases []testCase, slices [][]slice) Throughput {
 	var out Throughput
 	base := slices[0]
 	for i, c := range cases {
-		row := Case{Name: c.name}
-		var roundTrips, bulk, cpu []float64
-		for round, s := range slices[i] {
-			roundTrips = append(roundTrips, s.roundTrips/base[round].roundTrips)
-			bulk = append(bulk, s.bytes/base[round].bytes)
-			if s.account.UserCPU != nil {
-				cpu = append(cpu, *s.account.UserCPU)
+		ratio := func(value func(slice) float64) Spread {
+			ratios := make([]float64, len(base))
+			for round := range base {
+				ratios[round] = value(slices[i][round]) / value(base[round])
 			}
-			row.Account.Packets += s.account.Packets
-			row.Account.Lost += s.account.Lost
-			row.Account.Suppressed += s.account.Suppressed
+			return spreadOf(ratios)
 		}
-		row.RoundTrips, row.Bulk = spreadOf(roundTrips), spreadOf(bulk)
-		if len(cpu) > 0 {
-			spread := spreadOf(cpu)
-			row.UserCPU = &spread
+		row := Case{
+			Name:          c.name,
+			RoundTrips:    ratio(func(s slice) float64 { return s.roundTrips }),
+			Bulk:          ratio(func(s slice) float64 { return s.bytes }),
+			RoundTripsCPU: ratio(func(s slice) float64 { return s.roundTripsCPU }),
+			BulkCPU:       ratio(func(s slice) float64 { return s.bytesCPU }),
 		}
+		row.addAccounts(slices[i])
 		out.Cases = append(out.Cases, row)
 	}
 	var roundTrips, bulk []float64
@@ -133,4 +138,21 @@ func compare(cases []testCase, slices [][]slice) Throughput {
 	}
 	out.RoundTripsPerSecond, out.BytesPerSecond = spreadOf(roundTrips), spreadOf(bulk)
 	return out
+}
+
+// addAccounts adds up what the tracer said in each slice.
+func (c *Case) addAccounts(slices []slice) {
+	var cpu []float64
+	for _, s := range slices {
+		if s.account.UserCPU != nil {
+			cpu = append(cpu, *s.account.UserCPU)
+		}
+		c.Account.Packets += s.account.Packets
+		c.Account.Lost += s.account.Lost
+		c.Account.Suppressed += s.account.Suppressed
+	}
+	if len(cpu) > 0 {
+		spread := spreadOf(cpu)
+		c.UserCPU = &spread
+	}
 }
