@@ -117,38 +117,43 @@ type image struct {
 
 var packageName = regexp.MustCompile(`^linux-(image|binary|modules|base)-([0-9]+\.[0-9]+\..*-cloud-amd64)$`)
 
-// images lists the archive's complete kernels. Up to 6.18 all of one is in
-// linux-image; later linux-image is empty and refers to the three others, of
-// which superseded versions are only in part still there.
+// images lists the archive's complete kernels, the oldest first.
 func (a archive) images(ctx context.Context) ([]image, error) {
 	out, err := a.apt(ctx, a.dir, "apt-cache", "pkgnames", "linux-")
 	if err != nil {
 		return nil, err
 	}
+	return completeImages(string(out)), nil
+}
+
+// completeImages reads a list of package names. Up to 6.18 all of a kernel is in
+// linux-image; later linux-image is empty and refers to the three others, of
+// which superseded versions are only in part still there.
+func completeImages(names string) []image {
 	parts := map[string][]string{}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(names) {
 		if m := packageName.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 			parts[m[2]] = append(parts[m[2]], m[1])
 		}
 	}
 	var images []image
 	for version, kinds := range parts {
-		img := image{version: version, packages: []string{"linux-image-" + version}}
+		needed := []string{"image"}
 		if compareVersions(version, "6.19") >= 0 {
-			img.packages = nil
-			for _, kind := range []string{"binary", "modules", "base"} {
-				if slices.Contains(kinds, kind) {
-					img.packages = append(img.packages, "linux-"+kind+"-"+version)
-				}
-			}
-			if len(img.packages) < 3 {
-				continue
+			needed = []string{"binary", "modules", "base"}
+		}
+		img := image{version: version}
+		for _, kind := range needed {
+			if slices.Contains(kinds, kind) {
+				img.packages = append(img.packages, "linux-"+kind+"-"+version)
 			}
 		}
-		images = append(images, img)
+		if len(img.packages) == len(needed) {
+			images = append(images, img)
+		}
 	}
 	slices.SortFunc(images, func(x, y image) int { return compareVersions(x.version, y.version) })
-	return images, nil
+	return images
 }
 
 // pick finds the newest image of a release, such as 6.1, or of all.

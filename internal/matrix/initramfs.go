@@ -13,11 +13,20 @@ import (
 
 const modulePath = "github.com/hopscope/hopscope"
 
+// moduleRoot is the directory of go.mod.
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", modulePath).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the sources: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // packages whose tests run in the guest.
 var packages = []string{"pkg/probe", "internal/matrix/guest"}
 
 // commonFiles builds what every guest has: /init, the tests and nft.
-func commonFiles(ctx context.Context, work string) ([]byte, error) {
+func commonFiles(ctx context.Context, root, work string) ([]byte, error) {
 	var c cpio
 	for _, dir := range []string{"dev", "proc", "sys", "tmp", "run", "tests", "modules"} {
 		c.dir(dir)
@@ -42,7 +51,7 @@ func commonFiles(ctx context.Context, work string) ([]byte, error) {
 	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
 		return nil, err
 	}
-	if err := c.compileLogic(ctx, filepath.Join(work, "logic.o")); err != nil {
+	if err := c.compileLogic(ctx, root, filepath.Join(work, "logic.o")); err != nil {
 		return nil, err
 	}
 	traffic := filepath.Join(work, "traffic")
@@ -57,12 +66,8 @@ func commonFiles(ctx context.Context, work string) ([]byte, error) {
 
 // compileLogic builds the programs that test bpf/'s logic on made-up packets,
 // with the flags of bpf/generate.go.
-func (c *cpio) compileLogic(ctx context.Context, object string) error {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", modulePath+"/internal/matrix").Output()
-	if err != nil {
-		return fmt.Errorf("find the sources: %w", err)
-	}
-	source := filepath.Join(strings.TrimSpace(string(dir)), "logic", "logic.bpf.c")
+func (c *cpio) compileLogic(ctx context.Context, root, object string) error {
+	source := filepath.Join(root, "internal/matrix/logic/logic.bpf.c")
 	out, err := exec.CommandContext(ctx, "clang-19", "-target", "bpfel", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v2",
 		"-I/usr/include/x86_64-linux-gnu", "-c", source, "-o", object).CombinedOutput()
 	if err != nil {
@@ -140,7 +145,7 @@ func moduleFiles(ctx context.Context, k kernel) ([]byte, error) {
 	}
 	list, err := tree.closure(ctx, modules)
 	if err != nil {
-		return nil, fmt.Errorf("Linux %s: %w", k.version, err)
+		return nil, fmt.Errorf("kernel %s: %w", k.version, err)
 	}
 	var c cpio
 	for i, m := range list {

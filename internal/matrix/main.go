@@ -28,6 +28,7 @@ type options struct {
 	limit   time.Duration
 	refresh bool
 	verbose bool
+	update  bool
 }
 
 func main() {
@@ -36,8 +37,9 @@ func main() {
 	flag.StringVar(&o.cache, "cache", defaultCache(), "`directory` for kernels, kept between runs")
 	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern` (go test -run)")
 	flag.IntVar(&o.guests, "guests", 2, "guests at a time")
-	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "for each guest")
+	flag.DurationVar(&o.limit, "limit", 5*time.Minute, "for each guest")
 	flag.BoolVar(&o.refresh, "refresh", false, "look for newer kernels than those in the cache")
+	flag.BoolVar(&o.update, "update", false, "record what was found, and write "+supportPage)
 	flag.BoolVar(&o.verbose, "v", false, "print all that the tests print")
 	flag.Parse()
 
@@ -68,6 +70,10 @@ func (o options) wanted() []string {
 // matrix gets the kernels, runs each guest, and fails unless all tests of all
 // guests passed.
 func (o options) matrix(ctx context.Context) error {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
 	kernels, err := getKernels(ctx, o.cache, o.wanted(), o.refresh)
 	if err != nil {
 		return err
@@ -77,7 +83,7 @@ func (o options) matrix(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	tests, err := commonFiles(ctx, work)
+	tests, err := commonFiles(ctx, root, work)
 	if err != nil {
 		return err
 	}
@@ -93,14 +99,28 @@ func (o options) matrix(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return failures(outcomes)
+	if err := failures(outcomes); err != nil {
+		return err
+	}
+	if o.run != "" {
+		return nil // a part of the tests says nothing of the whole
+	}
+	var results []result
+	for _, out := range outcomes {
+		r, err := collect(out)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", out.kernel.version, err)
+		}
+		results = append(results, r)
+	}
+	return judge(root, results, o.update)
 }
 
 func failures(outcomes []outcome) error {
 	var errs []error
 	for _, out := range outcomes {
 		if err := out.verdict(); err != nil {
-			errs = append(errs, fmt.Errorf("Linux %s: %w", out.kernel.version, err))
+			errs = append(errs, fmt.Errorf("kernel %s: %w", out.kernel.version, err))
 		}
 	}
 	return errors.Join(errs...)

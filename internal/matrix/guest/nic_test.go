@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hopscope/hopscope/internal/lab"
@@ -45,15 +46,12 @@ func (s scene) wantLeft(t *testing.T, win window, packets uint64) {
 	if !close999(len(left), packets) {
 		t.Errorf("%d journeys left by eth0, the device sent %d packets", len(left), packets)
 	}
-	ways, _ := s.ways(left)
-	for _, way := range ways {
-		if _, last, _ := cutLast(way); last != "driver @ host/eth0" {
-			t.Errorf("a journey that left: %s", way)
-		}
+	want := path(leaves("a", "vethA"), "bridge @ host/br0", s.routedHooks("br0", "eth0"), "qdisc @ host/eth0", "driver @ host/eth0")
+	ways, share := s.ways(left)
+	if share != 1 || ways[0] != want {
+		t.Errorf("left by eth0, want\n\t%s\ngot\n\t%s", want, strings.Join(ways, "\n\t"))
 	}
-	if len(ways) > 0 {
-		t.Attr("way_out", ways[0])
-	}
+	t.Attr("way", "a/eth0: "+want)
 }
 
 func (s scene) wantReceived(t *testing.T, win window, packets uint64) {
@@ -66,15 +64,17 @@ func (s scene) wantReceived(t *testing.T, win window, packets uint64) {
 	if !close999(len(born)+int(unread), packets) {
 		t.Errorf("%d journeys born at eth1 and %d with unread headers, the device received %d packets", len(born), unread, packets)
 	}
-	ways, _ := s.ways(born)
-	if len(ways) > 0 {
-		t.Attr("way_in", ways[0])
-	}
-	for _, j := range born {
-		if e := j.Ending; e != journey.EndingDelivered && e != journey.EndingMerged {
-			t.Errorf("a packet from the wire is %v: %s", e, s.way(&j))
+	const want = "gro @ wire/eth1 → stack_rx @ wire/eth1"
+	for i := range born {
+		j := &born[i]
+		switch way := s.way(j); {
+		case j.Ending == journey.EndingMerged && way == "gro @ wire/eth1":
+		case j.Ending == journey.EndingDelivered && (way == want || way == want+" → sock_lock @ wire/eth1"):
+		default:
+			t.Errorf("a packet from the wire is %v: %s", j.Ending, way)
 		}
 	}
+	t.Attr("way", "wire/eth1: "+want)
 }
 
 func close999(journeys int, packets uint64) bool {

@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,13 +40,19 @@ func TestTruth(t *testing.T) {
 			s.dropReasons = c.Available
 		}
 	}
+	// First, since defragmentation, once asked for by a rule, stays registered.
+	t.Run("host without rules", s.hostWithoutRules)
 	t.Run("bridged", s.bridged)
 	t.Run("bridged over IPv6", s.bridged6)
 	t.Run("bridged through netfilter", s.bridgedThroughNetfilter)
 	t.Run("routed without rules", s.routed)
 	t.Run("routed through rules", s.routedThroughRules)
+	t.Run("routed through a bridge with netfilter", s.routedThroughNetfilterBridge)
 	t.Run("masquerade", s.masquerade)
 	t.Run("dnat", s.dnat)
+	t.Run("host", s.hostItself)
+	t.Run("vxlan", s.vxlan)
+	t.Run("macvlan", s.macvlan)
 	t.Run("nic", s.nic)
 	t.Run("dropped", s.dropped)
 	t.Run("lost", s.lost)
@@ -59,23 +66,30 @@ type class struct {
 	proto uint8
 	args  []string
 	// delivered is the least share of journeys that reach a socket: what is
-	// missing was consumed (an ACK of a TIME_WAIT socket, a neighbour's answer).
+	// missing was consumed (a TIME_WAIT socket's, at most one a connection, or a
+	// neighbour's answer).
 	delivered float64
 }
 
 var (
 	udp     = class{"udp", journey.ProtoUDP, []string{"udp", "--count", "200"}, 0.98}
 	rr      = class{"request-response", journey.ProtoTCP, []string{"rr", "--count", "200"}, 0.98}
-	short   = class{"short", journey.ProtoTCP, []string{"short", "--count", "40"}, 0.95}
+	short   = class{"short", journey.ProtoTCP, []string{"short", "--count", "40"}, 0.85}
 	bulk    = class{"bulk", journey.ProtoTCP, []string{"bulk", "--bytes", "4000000"}, 0.95}
 	classes = []class{udp, rr, short, bulk}
 )
 
 // trip is traffic between two namespaces, and the hops of its packets.
 type trip struct {
-	from, to  *namespace
-	address   string
-	way, back string
+	from, to       *namespace
+	fromDev, toDev string // by which they send; "": eth0
+	address        string
+	way, back      string
+}
+
+func (t trip) places(tt *testing.T) (from, to journey.Place) {
+	tt.Helper()
+	return t.from.place(tt, cmp.Or(t.fromDev, "eth0")), t.to.place(tt, cmp.Or(t.toDev, "eth0"))
 }
 
 // classes sends each class, one after the other.
@@ -95,14 +109,16 @@ func (s scene) exchange(t *testing.T, c class, trip trip) window {
 	var out, back *lab.PacketCounter
 	before := retransmitted(t, trip.from) + retransmitted(t, trip.to)
 	win := s.during(t, func() {
-		out, back = lab.AFPacketCount(t, trip.from.path, "eth0"), lab.AFPacketCount(t, trip.to.path, "eth0")
+		out = lab.AFPacketCount(t, trip.from.path, cmp.Or(trip.fromDev, "eth0"))
+		back = lab.AFPacketCount(t, trip.to.path, cmp.Or(trip.toDev, "eth0"))
 		trip.from.run(t, append(c.args, trip.address)...)
 	})
 	t.Logf("%d tracked, endings %v, lost %v, notes %v", win.tracked, win.endings, win.lost, win.notes)
-	s.wantBirths(t, win, trip.from, out.Stop().Packets)
-	s.wantBirths(t, win, trip.to, back.Stop().Packets)
-	s.wantWay(t, win, c, trip.from, trip.way)
-	s.wantWay(t, win, c, trip.to, trip.back)
+	from, to := trip.places(t)
+	s.wantBirths(t, win, from, out.Stop().Packets)
+	s.wantBirths(t, win, to, back.Stop().Packets)
+	s.wantWay(t, win, c, from, trip.way)
+	s.wantWay(t, win, c, to, trip.back)
 	wantOwners(t, win, c, trip)
 	if share := float64(win.endings["delivered"]) / float64(win.tracked); share < c.delivered {
 		t.Errorf("%.3f of journeys delivered, want %.3f: %v", share, c.delivered, win.endings)
@@ -135,37 +151,44 @@ func (s scene) drops(win window) map[string]int {
 
 // wantBirths allows one packet more or less: the neighbours' own (NDP) may
 // fall on a window's edge.
-func (s scene) wantBirths(t *testing.T, win window, ns *namespace, packets uint64) {
+func (s scene) wantBirths(t *testing.T, win window, from journey.Place, packets uint64) {
 	t.Helper()
-	born := len(win.pick(bornAt(ns.place(t, "eth0"))))
+	born := len(win.pick(bornAt(from)))
 	if packets == 0 || float64(born) < 0.999*float64(packets)-1 || float64(born) > 1.001*float64(packets)+1 {
-		t.Errorf("%d journeys born in %s, AF_PACKET saw %d packets", born, ns.name, packets)
+		t.Errorf("%d journeys born at %s, AF_PACKET saw %d packets", born, s.names[from], packets)
 	}
 }
 
-// wantWay checks the hops of all journeys that began in ns and reached a
+// wantWay checks the hops of all journeys that began at a device and reached a
 // socket. TCP's end with sock_lock where the socket was established.
-func (s scene) wantWay(t *testing.T, win window, c class, ns *namespace, want string) {
+func (s scene) wantWay(t *testing.T, win window, c class, from journey.Place, want string) {
 	t.Helper()
-	journeys := win.pick(bornAt(ns.place(t, "eth0")), ended(journey.EndingDelivered), ofProto(c.proto))
+	journeys := win.pick(bornAt(from), ended(journey.EndingDelivered), ofProto(c.proto))
 	if len(journeys) == 0 {
-		t.Errorf("no journey from %s reached a socket", ns.name)
+		t.Errorf("no journey from %s reached a socket", s.names[from])
 	}
-	counts := map[string]int{}
+	counts, locked := map[string]int{}, 0
 	for i := range journeys {
 		way := s.way(&journeys[i])
-		if base, last, ok := cutLast(way); ok && c.proto == journey.ProtoTCP && strings.HasPrefix(last, "sock_lock @ ") {
-			way = base
+		if base, last, ok := cutLast(way); ok && strings.HasPrefix(last, journey.HopSockLock.String()+" @ ") {
+			way, locked = base, locked+1
 		}
 		counts[way]++
 	}
 	if len(counts) != 1 || counts[want] == 0 {
-		t.Errorf("from %s, want\n\t%s\ngot", ns.name, want)
+		t.Errorf("from %s, want\n\t%s\ngot", s.names[from], want)
 		for way, n := range counts {
 			t.Errorf("\t%d × %s", n, way)
 		}
 	}
-	t.Attr("way_from_"+ns.name, want)
+	t.Attr("way", s.names[from]+": "+want)
+	if c.proto != journey.ProtoTCP {
+		return
+	}
+	if locked == 0 {
+		t.Errorf("no journey from %s has the hop %v", s.names[from], journey.HopSockLock)
+	}
+	t.Attr("way_tcp", s.names[from]+": "+path(want, journey.HopSockLock.String()))
 }
 
 func cutLast(way string) (base, last string, ok bool) {

@@ -74,18 +74,35 @@ func throughHooks(in, out string) string {
 	return path("stack_rx @ host/"+in, hooked, "stack_tx @ host/"+out)
 }
 
-// Without netfilter links a hook is seen where something is registered in it:
-// without rules that is br_netfilter's ip_sabotage_in at PREROUTING and
-// AppArmor's at POSTROUTING.
+// routedHooks is the way between two devices of the host, without rules. Without
+// netfilter links a hook is seen where something is registered in it: that is
+// br_netfilter's ip_sabotage_in at PREROUTING and AppArmor's at POSTROUTING.
+func (s scene) routedHooks(in, out string) string {
+	if s.netfilterLinks {
+		return throughHooks(in, out)
+	}
+	return path("stack_rx @ host/"+in, "prerouting @ host", journey.HopMerged.String()+" @ host", "postrouting @ host",
+		"stack_tx @ host/"+out)
+}
+
 func (s scene) routed(t *testing.T) {
 	lab.BridgeNF(t, false)
-	there, back := throughHooks("br0", "vethO"), throughHooks("vethO", "br0")
+	s.send(t, s.outbound(s.routedHooks("br0", "vethO"), s.routedHooks("vethO", "br0")), udp, rr)
+}
+
+// With bridge-nf-call-iptables, PREROUTING runs inside the bridge, once. Its
+// second run is ended by the first function in it, ip_sabotage_in, before any
+// netfilter link; nf_hook_slow begins, and does not go on to what follows.
+func (s scene) routedThroughNetfilterBridge(t *testing.T) {
+	lab.BridgeNF(t, true)
+	s.rules(t, filterRules)
+	second := journey.HopStackRXRouting.String() + " @ host"
 	if !s.netfilterLinks {
-		inner := path("prerouting @ host", journey.HopMerged.String()+" @ host", "postrouting @ host")
-		there = path("stack_rx @ host/br0", inner, "stack_tx @ host/vethO")
-		back = path("stack_rx @ host/vethO", inner, "stack_tx @ host/br0")
+		second = path("stack_rx @ host/br0", journey.HopMerged.String()+" @ host")
 	}
-	s.send(t, s.outbound(there, back), udp, rr)
+	there := path("prerouting @ host", "bridge @ host/br0", second, "forward @ host",
+		"routing @ host", "postrouting @ host", "stack_tx @ host/vethO")
+	s.send(t, s.outbound(there, throughHooks("vethO", "br0")), udp)
 }
 
 func (s scene) routedThroughRules(t *testing.T) {

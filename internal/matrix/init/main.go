@@ -49,7 +49,7 @@ func run() error {
 		return err
 	}
 	for _, test := range tests {
-		cmd := exec.Command(test, "-test.v=test2json", "-test.timeout=100s", "-test.run="+pattern())
+		cmd := exec.Command(test, "-test.v=test2json", "-test.timeout=280s", "-test.run="+pattern())
 		cmd.Dir = "/tmp"
 		// Collecting garbage takes a good part of an emulated CPU's time.
 		cmd.Env = []string{"PATH=/bin", "HOME=/tmp", "GOGC=off", "GOMEMLIMIT=160MiB"}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+const listed = `linux-image-6.1.0-9-cloud-amd64
+linux-image-6.1.0-56-cloud-amd64
+linux-image-6.1.0-56-cloud-amd64-unsigned
+linux-image-6.1.0-56-amd64
+linux-headers-6.1.0-57-cloud-amd64
+linux-image-6.18.15+deb13-cloud-amd64
+linux-image-7.2.1+deb14-cloud-amd64
+linux-binary-7.2.1+deb14-cloud-amd64
+linux-modules-7.2.1+deb14-cloud-amd64
+linux-base-7.2.1+deb14-cloud-amd64
+linux-image-7.3.4+deb13-cloud-amd64
+linux-modules-7.3.4+deb13-cloud-amd64
+`
+
+func TestPickTakesTheNewestThatIsComplete(t *testing.T) {
+	images := completeImages(listed)
+	for release, want := range map[string][]string{
+		"6.1":  {"linux-image-6.1.0-56-cloud-amd64"},
+		"6.18": {"linux-image-6.18.15+deb13-cloud-amd64"},
+		// 7.3.4 is listed, but a part of it is gone.
+		"newest": {"linux-binary-7.2.1+deb14-cloud-amd64", "linux-modules-7.2.1+deb14-cloud-amd64", "linux-base-7.2.1+deb14-cloud-amd64"},
+	} {
+		got, err := pick(images, release)
+		if err != nil || !slices.Equal(got.packages, want) {
+			t.Errorf("%s: %v, %v; want %v", release, got.packages, err, want)
+		}
+	}
+	for _, release := range []string{"6.12", "7.3"} {
+		if got, err := pick(images, release); err == nil {
+			t.Errorf("%s: found %v", release, got)
+		}
+	}
+}
+
+func TestCompareVersionsByNumber(t *testing.T) {
+	ascending := []string{"5.10.0-46", "6.1.0-9", "6.1.0-56", "6.12.117+deb13", "6.18.2", "6.18.15+deb13", "7.3.4"}
+	for i, x := range ascending {
+		for j, y := range ascending {
+			if got := compareVersions(x, y); got < 0 != (i < j) || got > 0 != (i > j) {
+				t.Errorf("%s and %s: %d", x, y, got)
+			}
+		}
+	}
+}

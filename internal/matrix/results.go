@@ -1,0 +1,213 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// result is what one kernel offers, as its guest found it. The results of all
+// kernels are committed: docs/kernel-support.md is written from them, and a run
+// that finds something else fails.
+type result struct {
+	Release      string              `json:"release"`
+	Version      string              `json:"version"`      // when it was recorded; point releases come and go
+	Capabilities []capability        `json:"capabilities"` // in the order of probe.Capabilities
+	Ways         map[string][]string `json:"ways"`         // by topology: "DEVICE: HOP @ PLACE → …"
+	Checks       []string            `json:"checks"`       // tests that passed, to the second level
+	Instructions map[string]int      `json:"instructions"` // that the verifier processed, by program
+}
+
+// capability is probe.Capability.
+type capability struct {
+	Name      string
+	Available bool
+	Essential bool
+	Lost      string
+}
+
+// arrow and of tell the parts of a way apart.
+const (
+	arrow = " → "
+	of    = ": "
+)
+
+// collect reads the attributes that the guest's tests set.
+func collect(o outcome) (result, error) {
+	r := result{Release: o.kernel.release, Version: o.kernel.version, Ways: map[string][]string{}, Instructions: map[string]int{}}
+	for _, e := range o.events {
+		if e.Action == "pass" && e.Test != "" && strings.Count(e.Test, "/") <= 1 {
+			r.Checks = append(r.Checks, e.Test)
+		}
+		if e.Action != "attr" {
+			continue
+		}
+		if err := r.attribute(e); err != nil {
+			return r, fmt.Errorf("attribute %s of %s: %w", e.Key, e.Test, err)
+		}
+	}
+	for topology := range r.Ways {
+		slices.Sort(r.Ways[topology])
+		r.Ways[topology] = slices.Compact(r.Ways[topology])
+	}
+	slices.Sort(r.Checks)
+	if len(r.Capabilities) == 0 || len(r.Ways) == 0 || len(r.Instructions) == 0 {
+		return r, errors.New("the guest told of no capabilities, hops or programs")
+	}
+	return r, nil
+}
+
+func (r *result) attribute(e event) error {
+	program, isProgram := strings.CutPrefix(e.Key, "instructions_")
+	switch {
+	case isProgram:
+		n, err := strconv.Atoi(e.Value)
+		r.Instructions[program] = n
+		return err
+	case strings.HasPrefix(e.Key, "capability_"):
+		var c capability
+		err := json.Unmarshal([]byte(e.Value), &c)
+		r.Capabilities = append(r.Capabilities, c)
+		return err
+	case e.Key == "way" || e.Key == "way_tcp":
+		parts := strings.Split(e.Test, "/")
+		if len(parts) < 2 {
+			return errors.New("no topology")
+		}
+		topology := strings.ReplaceAll(parts[1], "_", " ")
+		r.Ways[topology] = append(r.Ways[topology], e.Value)
+	}
+	return nil
+}
+
+// growth is how much more than recorded a verifier may have to do, in percent,
+// before somebody has to look at it.
+const growth = 25
+
+// differences lists what a run found that is not what was recorded.
+func (r result) differences(recorded result) []string {
+	var out []string
+	if !slices.Equal(r.Capabilities, recorded.Capabilities) {
+		for _, c := range r.Capabilities {
+			if !slices.Contains(recorded.Capabilities, c) {
+				out = append(out, fmt.Sprintf("capability %s: now %v, without it: %s", c.Name, c.Available, c.Lost))
+			}
+		}
+		out = append(out, "the table of capabilities is another")
+	}
+	for _, topology := range slices.Sorted(maps.Keys(r.Ways)) {
+		if !slices.Equal(r.Ways[topology], recorded.Ways[topology]) {
+			out = append(out, fmt.Sprintf("hops of %s: now\n\t%s", topology, strings.Join(r.Ways[topology], "\n\t")))
+		}
+	}
+	for topology := range recorded.Ways {
+		if r.Ways[topology] == nil {
+			out = append(out, "no hops any more of "+topology)
+		}
+	}
+	if !slices.Equal(r.Checks, recorded.Checks) {
+		out = append(out, "other tests ran")
+	}
+	return append(out, r.grown(recorded)...)
+}
+
+func (r result) grown(recorded result) []string {
+	var out []string
+	for _, program := range slices.Sorted(maps.Keys(r.Instructions)) {
+		now, before := r.Instructions[program], recorded.Instructions[program]
+		switch {
+		case before == 0:
+			out = append(out, fmt.Sprintf("program %s is not recorded: %d instructions verified", program, now))
+		case now > before+before*growth/100:
+			out = append(out, fmt.Sprintf("program %s: %d instructions verified, %d were recorded", program, now, before))
+		}
+	}
+	for program := range recorded.Instructions {
+		if r.Instructions[program] == 0 {
+			out = append(out, fmt.Sprintf("program %s is no more", program))
+		}
+	}
+	return out
+}
+
+// Where the results and the page are, from the module's root.
+const (
+	resultsFile = "internal/matrix/testdata/results.json"
+	supportPage = "docs/kernel-support.md"
+)
+
+func readResults(root string) ([]result, error) {
+	data, err := os.ReadFile(filepath.Join(root, resultsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []result
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", resultsFile, err)
+	}
+	return list, nil
+}
+
+// writeResults writes the file and the page; kernels that did not run keep what
+// was recorded of them.
+func writeResults(root string, recorded, now []result) error {
+	var merged []result
+	for _, release := range releases {
+		for _, list := range [][]result{now, recorded} {
+			if i := find(list, release); i >= 0 {
+				merged = append(merged, list[i])
+				break
+			}
+		}
+	}
+	data, err := json.MarshalIndent(merged, "", "\t")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(root, resultsFile)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(root, supportPage), page(merged), 0o644)
+}
+
+func find(list []result, release string) int {
+	return slices.IndexFunc(list, func(r result) bool { return r.Release == release })
+}
+
+// judge compares a run with what was recorded, or records it.
+func judge(root string, now []result, update bool) error {
+	recorded, err := readResults(root)
+	if err != nil {
+		return err
+	}
+	if update {
+		return writeResults(root, recorded, now)
+	}
+	var errs []error
+	for _, r := range now {
+		var before result
+		if i := find(recorded, r.Release); i >= 0 {
+			before = recorded[i]
+		}
+		for _, d := range r.differences(before) {
+			errs = append(errs, fmt.Errorf("kernel %s: %s", r.Release, d))
+		}
+	}
+	if len(errs) > 0 {
+		errs = append(errs, fmt.Errorf("that is not what %s says: if it is right, run with -update and commit", resultsFile))
+	}
+	return errors.Join(errs...)
+}
