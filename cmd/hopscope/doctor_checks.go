@@ -99,7 +99,8 @@ func containerChecks(inv *inventory.Inventory, err error, host hostfacts.Facts) 
 	if mode == "" {
 		mode = "unknown"
 	}
-	return append(out, check{Name: "cgroup mode", Status: checkInfo, Detail: mode})
+	out = append(out, check{Name: "cgroup mode", Status: checkInfo, Detail: mode})
+	return append(append(out, proxyChecks(inv)...), overlayCheck())
 }
 
 func lostWithout(source string) string {

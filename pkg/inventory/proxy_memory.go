@@ -35,3 +35,13 @@ func (p procfs) memory(pid int) uint64 {
 	}
 	return 0
 }
+
+// RootCgroup is the id of the root of cgroup v2, 0 when unknown. What is in it
+// cannot be told from the host's other processes by cgroup.
+func (inv *Inventory) RootCgroup() uint64 {
+	if inv.cgroup.mount == "" {
+		return 0
+	}
+	id, _ := inode(inv.cgroup.mount) // 0 when it cannot be read
+	return id
+}
