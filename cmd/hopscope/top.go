@@ -64,6 +64,9 @@ func top(ctx context.Context, f *topFlags) error {
 		return err
 	}
 	defer session.Close()
+	if err := dropPrivileges(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
 	feed := newLiveFeed(session)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -86,6 +86,11 @@ func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) err
 	if err != nil {
 		return err
 	}
+	if err := dropPrivileges(); errors.Is(err, errors.ErrUnsupported) {
+		say.line("note: all capabilities are kept, since this program was built with cgo")
+	} else if err != nil {
+		return err
+	}
 	ended, failure := runSession(cmd.Context(), session, f.duration, file.ends(), say)
 	meta, err := session.Meta(ended)
 	if err != nil {
