@@ -56,21 +56,21 @@ func hopscope(t *testing.T) string {
 	return b.path
 }
 
-// outcome is how one run of the program ended.
-type outcome struct {
+// ending is how one run of the program ended.
+type ending struct {
 	stdout, stderr string
 	code           int
 	took           time.Duration
 }
 
 // run runs the program in a directory of its own, for a minute at most.
-func run(t *testing.T, args ...string) outcome {
+func run(t *testing.T, args ...string) ending {
 	t.Helper()
 	return runWith(t, func(*exec.Cmd) {}, args...)
 }
 
 // runWith is run with a command that prepare has changed.
-func runWith(t *testing.T, prepare func(*exec.Cmd), args ...string) outcome {
+func runWith(t *testing.T, prepare func(*exec.Cmd), args ...string) ending {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -88,12 +88,12 @@ func runWith(t *testing.T, prepare func(*exec.Cmd), args ...string) outcome {
 	if ctx.Err() != nil {
 		t.Fatalf("%v did not end within a minute; stderr: %s", args, stderr.String())
 	}
-	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begun)}
+	return ending{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begun)}
 }
 
 // wantError checks the exit code, and that stderr is one sentence of ours with
 // all of the given parts in it.
-func (o outcome) wantError(t *testing.T, code int, parts ...string) {
+func (o ending) wantError(t *testing.T, code int, parts ...string) {
 	t.Helper()
 	if o.code != code {
 		t.Errorf("exit code %d, want %d", o.code, code)
@@ -123,7 +123,7 @@ func (o outcome) wantError(t *testing.T, code int, parts ...string) {
 
 // wantDone checks that the program ended as it should, and that stderr has all
 // of the given parts.
-func (o outcome) wantDone(t *testing.T, parts ...string) {
+func (o ending) wantDone(t *testing.T, parts ...string) {
 	t.Helper()
 	if o.code != 0 {
 		t.Errorf("exit code %d: %s", o.code, o.stderr)
@@ -175,14 +175,14 @@ func begin(t *testing.T, args ...string) *started {
 }
 
 // wait waits until the program ends by itself.
-func (s *started) wait(t *testing.T) outcome {
+func (s *started) wait(t *testing.T) ending {
 	t.Helper()
 	select {
 	case <-s.ended:
 	case <-time.After(time.Minute):
 		t.Fatalf("the program did not end within a minute; stderr: %s", s.stderr.String())
 	}
-	return outcome{stdout: s.stdout.String(), stderr: s.stderr.String(), code: s.cmd.ProcessState.ExitCode()}
+	return ending{stdout: s.stdout.String(), stderr: s.stderr.String(), code: s.cmd.ProcessState.ExitCode()}
 }
 
 // says waits until the program has said something on stderr.

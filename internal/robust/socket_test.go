@@ -187,7 +187,7 @@ func TestFaultySocketAndName(t *testing.T) {
 }
 
 // wantPlain checks that nothing reaches the terminal that it would obey.
-func (o outcome) wantPlain(t *testing.T) {
+func (o ending) wantPlain(t *testing.T) {
 	t.Helper()
 	for _, r := range o.stderr {
 		if r < ' ' && r != '\n' || r == 0x7f || r == '\uFFFD' {

@@ -34,7 +34,7 @@ const none = 64
 var privileges = []privilege{
 	{"CAP_BPF", unix.CAP_BPF, unix.CAP_SYS_ADMIN, true, "loading programs"},
 	{"CAP_PERFMON", unix.CAP_PERFMON, unix.CAP_SYS_ADMIN, true, "programs at tracepoints"},
-	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, none, true, "programs at netfilter hooks and cgroups"},
+	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, true, "programs at netfilter hooks and cgroups"},
 	{"CAP_SYS_PTRACE", unix.CAP_SYS_PTRACE, none, false, "the network namespaces of other users' processes: which container a packet belongs to"},
 	{"CAP_DAC_READ_SEARCH", unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_OVERRIDE, false, "files of /proc that belong to other users"},
 	{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN, none, false, "the names of devices inside containers, and what tracing costs (so that --sample auto cannot keep to --max-overhead)"},

@@ -1,0 +1,202 @@
+package robust
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/internal/lab"
+)
+
+// nobody is a user without a right to anything.
+const nobody = 65534
+
+// asNobody runs the program as a user who is not root, with some capabilities.
+func asNobody(caps ...uintptr) func(*exec.Cmd) {
+	return func(cmd *exec.Cmd) {
+		// A directory of its own would be root's; what is saved is not at issue.
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+			AmbientCaps: caps,
+		}
+	}
+}
+
+// enough is what tracing needs.
+var enough = []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
+
+// Each capability that is missing is named, with exit code 3.
+func TestMissingCapability(t *testing.T) {
+	lab.Lock(t)
+	for _, c := range []struct {
+		name string
+		caps []uintptr
+		says string
+	}{
+		{"all", nil, "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are missing"},
+		{"CAP_BPF", []uintptr{unix.CAP_PERFMON, unix.CAP_NET_ADMIN}, "CAP_BPF is missing"},
+		{"CAP_PERFMON", []uintptr{unix.CAP_BPF, unix.CAP_NET_ADMIN}, "CAP_PERFMON is missing"},
+		{"CAP_NET_ADMIN", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, "CAP_NET_ADMIN is missing"},
+		{"those for the kernel", []uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, "are missing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := runWith(t, asNobody(c.caps...), "trace", "--no-save", "--duration", "1s")
+			o.wantError(t, 3, "not permitted", c.says, "hopscope doctor")
+		})
+	}
+}
+
+// Commands that need no privilege do not ask for one.
+func TestUnprivilegedCommands(t *testing.T) {
+	path := sample(t)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := t.TempDir() + "/v1.hop"
+	if err := os.WriteFile(copied, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	readable(t, copied)
+	for _, args := range [][]string{{"version"}, {"--help"}, {"report", copied}, {"diff", copied, copied}, {"completion", "bash"}} {
+		o := runWith(t, asNobody(), args...)
+		// diff of a capture with itself may find too few samples (exit 1).
+		if o.code == 3 || o.code == 2 || strings.Contains(o.stderr, "permi") {
+			t.Errorf("%v: exit code %d, %s", args, o.code, o.stderr)
+		}
+	}
+}
+
+// readable lets others read a file below the test's directory.
+func readable(t *testing.T, path string) {
+	t.Helper()
+	for dir := path; dir != "/" && dir != os.TempDir() && dir != "."; {
+		info, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, info.Mode()|0o055); err != nil {
+			t.Fatal(err)
+		}
+		dir = dir[:strings.LastIndex(dir, "/")]
+	}
+}
+
+// With what tracing needs and no more, containers are traced as by root; what
+// is lost is said.
+func TestJustEnoughCapabilities(t *testing.T) {
+	p := newPair(t)
+	for _, c := range []struct {
+		name  string
+		caps  []uintptr
+		named bool // packets have the containers' ids
+	}{
+		{"kernel alone", enough, false},
+		{"kernel and /proc", append([]uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, enough...), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			load := p.client.Start("rr", "--count", "1500", "--rate", "500", p.at)
+			o := runWith(t, asNobody(c.caps...), "trace", "--no-save", "--duration", "2s", "--format", "json", "--sample", "1")
+			wantOK(t, load.Wait(), 1500)
+			o.wantDone(t, "the Docker engine does not answer")
+			s := parse(t, o.stdout)
+			if s.Accounting.Tracked < 1000 {
+				t.Errorf("%d packets tracked", s.Accounting.Tracked)
+			}
+			for cause, n := range s.Accounting.Lost {
+				if n > 0 {
+					t.Errorf("%s: %d lost", cause, n)
+				}
+			}
+			named := false
+			for _, path := range s.Paths {
+				named = named || path.To.Name == p.web.ID[:12] || path.To.Name == p.web.Name
+			}
+			if named != c.named {
+				t.Errorf("paths to %s: %v, want %v: %+v", p.web.Name, named, c.named, s.Paths)
+			}
+		})
+	}
+}
+
+// doctor says which capability is missing, and its exit code is that of a
+// trace.
+func TestDoctorWithoutCapabilities(t *testing.T) {
+	lab.Lock(t)
+	for _, c := range []struct {
+		caps            []uintptr
+		code            int
+		works, degraded bool
+	}{
+		{nil, 3, false, true},
+		{enough, 0, true, true},
+	} {
+		o := runWith(t, asNobody(c.caps...), "doctor", "--json")
+		if o.code != c.code {
+			t.Errorf("%v: exit code %d: %s", c.caps, o.code, o.stderr)
+		}
+		var got struct {
+			Works, Degraded bool
+			Sections        []struct {
+				Title  string
+				Checks []struct{ Name, Status, Lost string }
+			}
+		}
+		if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Works != c.works || got.Degraded != c.degraded {
+			t.Errorf("%v: works %v, degraded %v", c.caps, got.Works, got.Degraded)
+		}
+		for _, x := range got.Sections[0].Checks {
+			if essential := x.Name == "CAP_BPF" || x.Name == "CAP_PERFMON" || x.Name == "CAP_NET_ADMIN"; essential {
+				if want := map[bool]string{true: "ok", false: "missing"}[c.works]; x.Status != want {
+					t.Errorf("%s: %s, want %s", x.Name, x.Status, want)
+				}
+			}
+		}
+	}
+}
+
+// After it has attached, the program has no more rights than it needs, and none
+// to get them back.
+func TestCapabilitiesAreDropped(t *testing.T) {
+	lab.Lock(t)
+	s := begin(t, "trace", "--no-save", "-v")
+	s.says(t, "procfs:")
+	var effective uint64
+	eventually(t, "capabilities are dropped", func() bool {
+		effective = capabilities(t, s.cmd.Process.Pid, "CapEff")
+		return effective>>unix.CAP_SYS_MODULE&1 == 0
+	})
+	for name, bit := range map[string]uint{
+		"CAP_SYS_MODULE": unix.CAP_SYS_MODULE, "CAP_SYS_RAWIO": unix.CAP_SYS_RAWIO, "CAP_SYS_BOOT": unix.CAP_SYS_BOOT,
+		"CAP_NET_RAW": unix.CAP_NET_RAW, "CAP_SETUID": unix.CAP_SETUID, "CAP_MKNOD": unix.CAP_MKNOD,
+		"CAP_SYS_TIME": unix.CAP_SYS_TIME, "CAP_KILL": unix.CAP_KILL, "CAP_PERFMON": unix.CAP_PERFMON,
+	} {
+		for _, set := range []string{"CapEff", "CapPrm", "CapBnd"} {
+			if capabilities(t, s.cmd.Process.Pid, set)>>bit&1 != 0 {
+				t.Errorf("%s is in %s", name, set)
+			}
+		}
+	}
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t).wantDone(t)
+}
+
+// capabilities reads one set of all threads: the union.
+func capabilities(t *testing.T, pid int, set string) (union uint64) {
+	t.Helper()
+	for _, text := range threadStatus(t, pid) {
+		union |= hexField(t, text, set)
+	}
+	return union
+}
