@@ -79,7 +79,7 @@ func (inv *Inventory) lives(id string) bool {
 // look finds all namespaces, reads all devices, and finds cgroups that
 // containers made.
 func (inv *Inventory) look() {
-	all, err := inv.proc.namespaces(inv.dirs)
+	all, err := inv.proc.namespaces(inv.namespaceDirs())
 	if err != nil {
 		inv.setSource(Source{Name: "procfs", Detail: Clean(err.Error())})
 		return

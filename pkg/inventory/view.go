@@ -29,7 +29,8 @@ type View struct {
 	hostAddr map[netip.Addr]bool
 	bridges  map[string]Network // by the name of the host's bridge device
 	netns    map[uint32]Namespace
-	missed   chan<- miss // nil: nobody mends what is missing
+	overlays map[uint32]Network // whose namespace it is
+	missed   chan<- miss        // nil: nobody mends what is missing
 }
 
 // miss is a raw fact that a view could not resolve.
@@ -67,6 +68,7 @@ func NewView(f Facts) *View {
 			}
 		}
 	}
+	v.overlays = overlaysOf(f)
 	v.indexContainers()
 	return v
 }
@@ -192,6 +194,9 @@ func (v *View) Network(netns, ifindex uint32) (Network, bool) {
 	d, ok := v.Device(netns, ifindex)
 	if !ok {
 		return Network{}, false
+	}
+	if n, ok := v.overlays[netns]; ok {
+		return n, true
 	}
 	if netns != v.facts.Host {
 		return v.networkInside(d)

@@ -9,6 +9,7 @@ import "fmt"
 //	veth of web (backend)  one of several legs: the one in network backend
 //	eth0 of web            a device inside the container
 //	bridge shop, docker0   bridge of a Docker network
+//	veth of web (mesh)     in the namespace of an overlay network
 //	eth0 of host           any other device of the host
 //	host, web              the namespace as a whole
 //	dev 12 in ns 40265...  nothing is known
@@ -28,6 +29,9 @@ func (v *View) Where(netns, ifindex uint32) (where, device string) {
 	}
 	if owners := v.containers(during(v.byNetns[netns], d)); len(owners) > 0 {
 		return d.Name + " of " + joinNames(owners), d.Name
+	}
+	if n, ok := v.overlays[netns]; ok {
+		return v.overlayPlace(n, d), d.Name
 	}
 	return d.Name + " in " + v.namespaceName(netns), d.Name
 }
@@ -91,6 +95,9 @@ func (v *View) namespaceName(netns uint32) string {
 	}
 	if owners := v.ContainersByNetns(netns); len(owners) > 0 {
 		return joinNames(owners)
+	}
+	if n, ok := v.overlays[netns]; ok {
+		return "network " + n.Name
 	}
 	if ns := v.netns[netns]; ns.Name != "" {
 		return "netns " + ns.Name
