@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -100,7 +101,7 @@ func (d *docker) detail(ctx context.Context, s container.Summary) Container {
 func (d *docker) Container(ctx context.Context, id string) (Container, error) {
 	r, err := d.api.ContainerInspect(ctx, id)
 	switch {
-	case client.IsErrNotFound(err):
+	case errdefs.IsNotFound(err):
 		return Container{}, fmt.Errorf("inspect %.12s: %w", id, ErrNotFound)
 	case err != nil:
 		return Container{}, fmt.Errorf("inspect %.12s: %w", id, err)

@@ -39,7 +39,6 @@ type row struct {
 	end    string // key of the container, "" for what is none
 	load   load
 	drops  uint64
-	search string
 }
 
 // load is what packets met at one place.
@@ -131,7 +130,9 @@ func places(snap *model.Snapshot) (map[string]load, map[string]uint64) {
 		drops[snap.Drops[i].Where] += snap.Drops[i].Count
 	}
 	for where := range drops {
-		loads[where] = loads[where] // a place where everything dies
+		if _, ok := loads[where]; !ok {
+			loads[where] = load{} // a place where everything dies
+		}
 	}
 	return loads, drops
 }
