@@ -22,7 +22,7 @@ GO_DIRS     := $(wildcard bpf cmd internal pkg tui)
 BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 
 .DEFAULT_GOAL := build
-.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine browser matrix
+.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine browser matrix test-long
 
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
@@ -80,8 +80,12 @@ browser:
 	@$(SETUP) browser
 
 matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest; KERNEL=6.1 runs one
+	@$(SETUP) tools
 	@$(SETUP) matrix
-	$(GO) run ./internal/matrix -kernel '$(KERNEL)'
+	$(GO) run ./internal/matrix -kernel '$(KERNEL)' $(if $(UPDATE),-update)
+
+test-long: engine build ## what takes long: a hundred SIGKILLs, churn
+	HOPSCOPE_LONG=1 $(ENGINE) $(GO) test -count=1 -p 1 -timeout 40m $(TEST_AS_ROOT) ./pkg/capture ./internal/robust
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -10,8 +10,6 @@
 
 #include "slot.h"
 
-#define SKB_DROP_REASON_NOT_SPECIFIED 2
-
 struct hs_drop {
 	__u64 count; /* skbs */
 	__u64 last_ns;

@@ -26,6 +26,16 @@ inline_ void heartbeat(__u32 prog)
 	count(HS_C_RUNS + prog);
 }
 
+inline_ bool born_at_output(struct net *net, __u8 family)
+{
+	__u32 when = hs_nf_out[family == 6];
+
+	if (when != NF_OUT_IF_HOOKED || !bpf_core_field_exists(struct net, nf))
+		return when == NF_OUT_ALWAYS;
+	return family == 6 ? net->nf.hooks_ipv6[NF_INET_LOCAL_OUT] != NULL
+			   : net->nf.hooks_ipv4[NF_INET_LOCAL_OUT] != NULL;
+}
+
 /* A packet that no device has received yet, sent in the device's own
  * namespace, is new here: except on a bridge's port, which it reaches through
  * the bridge, and in the host's namespace where OUTPUT has seen it before. */
@@ -37,7 +47,7 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at, const st
 		return false;
 	if (sk && sk->__sk_common.skc_net.net->ns.inum != at->netns)
 		return false;
-	if (at->netns == hs_host_netns && hs_nf_out[p->family == 6])
+	if (at->netns == hs_host_netns && born_at_output(skb->dev->nd_net.net, p->family))
 		return false;
 	return true;
 }
@@ -334,7 +344,7 @@ int hs_kfree_skb(__u64 *ctx)
 	if (hs_kfree_has_reason)
 		reason = ctx[2];
 	slot = ending_slot(skb);
-	if (reason == SKB_DROP_REASON_NOT_SPECIFIED && quiet(location)) {
+	if (reason == hs_no_reason && quiet(location)) {
 		if (slot) {
 			append_end(slot, HS_P_FREE);
 			complete(slot, HS_E_CONSUMED);

@@ -331,6 +331,7 @@ const (
 	HopscopeVarHsKfreeHasReason       = "hs_kfree_has_reason"
 	HopscopeVarHsLastSplit            = "hs_last_split"
 	HopscopeVarHsNfOut                = "hs_nf_out"
+	HopscopeVarHsNoReason             = "hs_no_reason"
 	HopscopeVarHsQuiet                = "hs_quiet"
 	HopscopeVarHsRetransmitHasErr     = "hs_retransmit_has_err"
 	HopscopeVarHsRingBytes            = "hs_ring_bytes"
@@ -439,6 +440,7 @@ type HopscopeVariableSpecs struct {
 	HsKfreeHasReason   *ebpf.VariableSpec `ebpf:"hs_kfree_has_reason"`
 	HsLastSplit        *ebpf.VariableSpec `ebpf:"hs_last_split"`
 	HsNfOut            *ebpf.VariableSpec `ebpf:"hs_nf_out"`
+	HsNoReason         *ebpf.VariableSpec `ebpf:"hs_no_reason"`
 	HsQuiet            *ebpf.VariableSpec `ebpf:"hs_quiet"`
 	HsRetransmitHasErr *ebpf.VariableSpec `ebpf:"hs_retransmit_has_err"`
 	HsRingBytes        *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
@@ -515,6 +517,7 @@ type HopscopeVariables struct {
 	HsKfreeHasReason   *ebpf.Variable `ebpf:"hs_kfree_has_reason"`
 	HsLastSplit        *ebpf.Variable `ebpf:"hs_last_split"`
 	HsNfOut            *ebpf.Variable `ebpf:"hs_nf_out"`
+	HsNoReason         *ebpf.Variable `ebpf:"hs_no_reason"`
 	HsQuiet            *ebpf.Variable `ebpf:"hs_quiet"`
 	HsRetransmitHasErr *ebpf.Variable `ebpf:"hs_retransmit_has_err"`
 	HsRingBytes        *ebpf.Variable `ebpf:"hs_ring_bytes"`

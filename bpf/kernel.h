@@ -64,8 +64,17 @@ struct ns_common {
 	unsigned int inum;
 } CORE;
 
+struct nf_hook_entries;
+
+/* include/net/netns/netfilter.h: NULL where nothing is registered in a hook. */
+struct netns_nf {
+	struct nf_hook_entries *hooks_ipv4[5];
+	struct nf_hook_entries *hooks_ipv6[5];
+} CORE;
+
 struct net {
 	struct ns_common ns;
+	struct netns_nf nf;
 } CORE;
 
 typedef struct {

@@ -115,12 +115,21 @@ struct hs_range {
 	__u64 end;
 };
 const volatile struct hs_range hs_quiet[HS_QUIET] = {};
+/* NOT_SPECIFIED: 1 in 6.1, 2 in 6.12; 0 where there are no reasons. */
+const volatile __u32 hs_no_reason = 0;
+
+/* Whether the host's own packets are born at OUTPUT. */
+enum hs_nf_out {
+	NF_OUT_NEVER = 0,
+	NF_OUT_ALWAYS = 1,
+	NF_OUT_IF_HOOKED = 2, /* nf_hook_slow runs where the list is not empty */
+};
 
 /* Changed while running. */
 __u32 hs_births = 0; /* 1: births are taken; set when all is attached */
 __u32 hs_sample = 1;
 __u32 hs_filtering = 0;
-__u32 hs_nf_out[2] = {}; /* IPv4, IPv6: the host's packets are born at OUTPUT */
+__u32 hs_nf_out[2] = {}; /* IPv4, IPv6: enum hs_nf_out */
 
 /* Set by the programs. */
 __u64 hs_last_split = 0;       /* time of the latest split or copy */

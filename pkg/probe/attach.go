@@ -11,6 +11,9 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
+// outputIfHooked is NF_OUT_IF_HOOKED of bpf/state.h.
+const outputIfHooked = 2
+
 // held keeps a link alive: one that nothing refers to is closed by the garbage
 // collector, and its program then sees nothing, without an error.
 type held struct {
@@ -43,7 +46,7 @@ func (p *Probe) attach(k kernelFacts) error {
 		return p.attachNetfilter()
 	}
 	if p.coll.Programs["hs_nf_fentry"] != nil {
-		return p.set("hs_nf_out", [2]uint32{1, 1})
+		return p.set("hs_nf_out", [2]uint32{outputIfHooked, outputIfHooked})
 	}
 	return nil
 }

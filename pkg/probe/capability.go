@@ -63,7 +63,7 @@ func (k kernelFacts) capabilities() []Capability {
 
 func (k kernelFacts) withoutNetfilter() string {
 	if k.functions["nf_hook_slow"] {
-		return "nothing but speed: nf_hook_slow is traced in its place"
+		return "hops of hooks in which nothing is registered, and speed: nf_hook_slow is traced in its place"
 	}
 	return "hops prerouting, input, forward, output, postrouting and routing are merged into one"
 }

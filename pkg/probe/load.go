@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -36,6 +37,7 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 		"hs_ring_bytes":         uint32(cfg.RingBytes),
 		"hs_slow_ns":            uint64(cfg.Slow),
 		"hs_quiet":              quietConstant(k.symbols.quiet()),
+		"hs_no_reason":          k.noReason(),
 	})
 }
 
@@ -89,6 +91,10 @@ func load(spec *ebpf.CollectionSpec, k kernelFacts) (*ebpf.Collection, error) {
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: k.types})
 	if err == nil {
 		return coll, nil
+	}
+	if errors.Is(err, syscall.ENOMEM) {
+		return nil, fmt.Errorf("%w for a ring of %d MiB and %d slots (a smaller --ring-size, or a higher memory limit): %w",
+			ErrMemory, spec.Maps["hs_ring"].MaxEntries>>20, spec.Maps["hs_slots"].MaxEntries, err)
 	}
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) && !errors.Is(err, ebpf.ErrNotSupported) {

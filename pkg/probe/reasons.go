@@ -24,6 +24,17 @@ func readReasons(spec *btf.Spec) map[uint32]string {
 	return names
 }
 
+// noReason is the number of NOT_SPECIFIED, 1 in 6.1 and 2 in 6.12; 0, which is
+// what the programs take for the reason then, where the kernel tells none.
+func (k kernelFacts) noReason() uint32 {
+	for n, name := range k.reasons {
+		if name == "NOT_SPECIFIED" {
+			return n
+		}
+	}
+	return 0
+}
+
 // Reason names a drop reason, "" where the kernel has no name for it.
 func (p *Probe) Reason(n uint32) string { return p.facts.reasons[n] }
 

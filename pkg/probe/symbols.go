@@ -14,8 +14,9 @@ type symbolRange struct{ start, end uint64 }
 
 // quietFunctions free packets by kfree_skb without a reason when they have
 // dealt with them: what a TIME_WAIT socket has answered ends so
-// (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c, label discard_it).
-var quietFunctions = []string{"tcp_v4_rcv", "tcp_v6_rcv"}
+// (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c, label discard_it), and, in
+// 5.10 and 6.1, every neighbour discovery message (net/ipv6/icmp.c).
+var quietFunctions = []string{"tcp_v4_rcv", "tcp_v6_rcv", "icmpv6_rcv"}
 
 // quiet is empty where kallsyms hides addresses: such packets are then
 // reported as dropped without a reason.

@@ -30,15 +30,15 @@ type Screen struct {
 
 // row is one line of the tree.
 type row struct {
-	key    string
-	depth  int
-	last   bool // of its parent
-	under  bool // its parent is the last one
-	name   string
-	about  string
-	end    string // key of the container, "" for what is none
-	load   load
-	drops  uint64
+	key   string
+	depth int
+	last  bool // of its parent
+	under bool // its parent is the last one
+	name  string
+	about string
+	end   string // key of the container, "" for what is none
+	load  load
+	drops uint64
 }
 
 // load is what packets met at one place.
