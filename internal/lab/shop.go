@@ -69,6 +69,8 @@ type NetworkSpec struct {
 	Subnet6 string // "": no IPv6
 	Bridge  string // name of the host's device, "": br- and the start of the id
 	Options map[string]string
+
+	Attachable bool // overlay: containers that are no tasks of a service may join
 }
 
 // Network is a Docker network.
@@ -88,6 +90,8 @@ func (s *Shop) Network(spec NetworkSpec) *Network {
 		Driver:  spec.Driver,
 		Labels:  map[string]string{label: "1"},
 		Options: map[string]string{},
+
+		Attachable: spec.Attachable,
 	}
 	for k, v := range spec.Options {
 		options.Options[k] = v

@@ -19,10 +19,8 @@ func enters(name string) []string {
 // locks is the last hop of TCP.
 func locks(device string) []string { return []string{"sock_lock @ " + device} }
 
-// forwards is a bridge's work from the port of a container to another port.
-func forwards(name string) []string { return []string{"bridge @ veth of " + name} }
-
-// bridges is its work from a port up to its own device, or down from it.
+// bridges is a bridge's work between two of its ports, or from a port up to its
+// own device, or down from it.
 func bridges(network string) []string { return []string{"bridge @ bridge " + network} }
 
 // hostSends is the host's own output, to a device.

@@ -42,8 +42,8 @@ func sharedNamespace(t *testing.T, shop *lab.Shop) scene {
 	side := shop.Container(lab.ContainerSpec{Name: "side", Mode: "container:" + web.ID, Args: []string{"serve", "--port", "8001"}})
 	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
 	ip, both := web.IP(front).String(), side.Name+"+"+web.Name
-	out := way(sends(client.Name), forwards(client.Name), enters(both))
-	back := way(sends(both), forwards(both), enters(client.Name))
+	out := way(sends(client.Name), bridges(front.Name), enters(both))
+	back := way(sends(both), bridges(front.Name), enters(client.Name))
 	tcp := flow{client: container(client.Name), network: front.Name, atLeast: 200,
 		request: way(out, locks("eth0 of "+both)), response: way(back, locks("eth0 of "+client.Name))}
 	toWeb, toSide := tcp, tcp

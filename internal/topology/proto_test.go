@@ -28,8 +28,8 @@ func (d duo) flow(proto string, port uint16, request, response uint64) flow {
 	f := flow{
 		client: container(d.client.Name), server: container(d.web.Name), network: d.front.Name,
 		proto: proto, port: port, atLeast: min(request, response),
-		request:  way(sends(d.client.Name), forwards(d.client.Name), enters(d.web.Name)),
-		response: way(sends(d.web.Name), forwards(d.web.Name), enters(d.client.Name)),
+		request:  way(sends(d.client.Name), bridges(d.front.Name), enters(d.web.Name)),
+		response: way(sends(d.web.Name), bridges(d.front.Name), enters(d.client.Name)),
 	}
 	if proto == "tcp" {
 		f.request = append(f.request, locks("eth0 of "+d.web.Name)...)
@@ -85,12 +85,10 @@ func icmpEcho6(t *testing.T, shop *lab.Shop) scene {
 func fragments(t *testing.T, shop *lab.Shop) scene {
 	d := pair(shop)
 	at := d.web.IP(d.front).String() + ":8000"
-	f := d.flow("udp", 8000, 200, 200)
-	f.request, f.response = nil, nil
 	run := func(n uint64, count string) func() {
 		return func() { wantOK(t, d.client.Run("udp", "--count", count, "--size", "4000", at), n) }
 	}
-	return scene{warm: run(5, "5"), traffic: run(200, "200"), flows: []flow{f}, births: d.births()}
+	return scene{warm: run(5, "5"), traffic: run(200, "200"), flows: []flow{d.flow("udp", 8000, 200, 200)}, births: d.births()}
 }
 
 // The engine's name server listens inside of the container's namespace: a

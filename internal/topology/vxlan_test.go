@@ -20,9 +20,18 @@ func vxlan(t *testing.T, _ *lab.Shop) scene {
 	tunnel(t, b, "10.99.0.2", "10.98.0.2", "10.98.0.1")
 	b.Start("serve")
 	return requests(t, scene{
-		flows:  []flow{{client: external("10.99.0.1"), server: external("10.99.0.2"), port: 8000, atLeast: 500}},
+		flows: []flow{{client: external("10.99.0.1"), server: external("10.99.0.2"), port: 8000, atLeast: 500,
+			request: tunnelled(a, b), response: tunnelled(b, a)}},
 		births: []birth{{a.Netns, "vx0", 0}, {b.Netns, "vx0", 0}},
 	}, a, "rr", "10.99.0.2:8000")
+}
+
+// tunnelled is one journey: of the inner packet up to the tunnel's device, of
+// the outer one between the hosts, and of the inner one again.
+func tunnelled(from, to *lab.Host) []string {
+	here, there := " in netns "+from.Name, " in netns "+to.Name
+	return []string{"qdisc @ vx0" + here, "encap @ vx0" + here, "qdisc @ under" + here, "xmit @ under" + here,
+		"backlog @ under" + there, "decap @ vx0" + there, "backlog @ vx0" + there, "stack_rx @ vx0" + there, "sock_lock @ vx0" + there}
 }
 
 // second is one more host outside.

@@ -1,0 +1,179 @@
+package topology
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+)
+
+// soon waits for what the tool notices by itself.
+func soon(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("after 10 s still not: %s", what)
+}
+
+// now is the summary so far.
+func (tr *trace) now() model.Snapshot {
+	tr.t.Helper()
+	s, err := tr.session.Snapshot("")
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	return s
+}
+
+// seen waits until the summary has a path between two ends.
+func (tr *trace) seen(from, to end) {
+	tr.t.Helper()
+	soon(tr.t, from.name+" -> "+to.name, func() bool {
+		return slices.ContainsFunc(tr.now().Paths, func(p model.Path) bool {
+			return end{p.From.Kind, p.From.Name} == from && end{p.To.Kind, p.To.Name} == to
+		})
+	})
+}
+
+func stateOf(s model.Snapshot, id string) string {
+	for _, c := range s.Containers {
+		if c.ID == id {
+			return c.State
+		}
+	}
+	return ""
+}
+
+// Containers are started, renamed, paused, restarted and removed while they
+// are traced: each has its right name before and after.
+func TestContainersComeAndGo(t *testing.T) {
+	lab.Lock(t)
+	lab.BridgeNF(t, false)
+	shop := lab.NewShop(t)
+	front := shop.Network(lab.NetworkSpec{Name: "front"})
+	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
+	tr := begin(t, pipeline.Options{})
+	ask := func(c *lab.Container) {
+		t.Helper()
+		wantOK(t, client.Run("rr", "--count", "100", c.IP(front).String()+":8000"), 100)
+	}
+
+	web := shop.Container(lab.ContainerSpec{
+		Name: "web", Networks: []*lab.Network{front}, Args: []string{"serve"},
+		Labels: map[string]string{"com.docker.compose.service": "front", "com.docker.compose.project": "shop"},
+	})
+	id, before := web.ID, web.Name
+	ask(web)
+	tr.seen(container(client.Name), container(before))
+
+	after := shop.Name("renamed")
+	if err := shop.Client.ContainerRename(context.Background(), id, after); err != nil {
+		t.Fatal(err)
+	}
+	tr.seen(container(client.Name), container(after))
+
+	web.Restart()
+	ask(web)
+	tr.seen(container(after), container(client.Name))
+
+	if err := shop.Client.ContainerPause(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "it is paused", func() bool { return stateOf(tr.now(), id) == "paused" })
+	if err := shop.Client.ContainerUnpause(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "it runs again", func() bool { return stateOf(tr.now(), id) == "running" })
+	ask(web)
+
+	web.Remove()
+	soon(t, "it is removed", func() bool { return stateOf(tr.now(), id) == "removed" })
+	got := tr.end()
+	if got.find(flow{proto: "tcp", port: 8000}, "request", container(client.Name), container(before)) != nil {
+		t.Errorf("a part of the traffic keeps the name that %s had", after)
+	}
+	got.wantFlow(t, flow{client: container(client.Name), server: container(after), network: front.Name, port: 8000, atLeast: 300,
+		request:  way(sends(client.Name), bridges(front.Name), enters(after), locks("eth0 of "+after)),
+		response: way(sends(after), bridges(front.Name), enters(client.Name), locks("eth0 of "+client.Name))})
+	for _, c := range got.snapshot.Containers {
+		if c.ID == id && (c.Service == nil || *c.Service != "front" || c.Project == nil || *c.Project != "shop") {
+			t.Errorf("its compose labels: %+v", c)
+		}
+	}
+	if t.Failed() {
+		got.print(t)
+	}
+}
+
+// A replica of a selected service that starts during the trace joins it; what
+// does not match stays out.
+func TestReplicasJoin(t *testing.T) {
+	lab.Lock(t)
+	shop := lab.NewShop(t)
+	front := shop.Network(lab.NetworkSpec{Name: "front"})
+	service := func(name, service string) *lab.Container {
+		return shop.Container(lab.ContainerSpec{Name: name, Networks: []*lab.Network{front}, Args: []string{"serve"},
+			Labels: map[string]string{"com.docker.compose.service": service, "com.docker.compose.project": "shop"}})
+	}
+	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
+	first, other := service("web-1", "hopscope-web"), service("db-1", "hopscope-db")
+	tr := begin(t, pipeline.Options{Containers: []string{"hopscope-web"}})
+	next := service("web-2", "hopscope-web")
+	soon(t, "the new replica is known", func() bool {
+		sel, err := tr.view().Select([]string{"hopscope-web"})
+		return err == nil && slices.ContainsFunc(sel.Containers, func(c inventory.Container) bool { return c.ID == next.ID }) && len(sel.Netns) == 2
+	})
+	time.Sleep(quiet) // the kernel's filter follows
+	for _, c := range []*lab.Container{first, next, other} {
+		wantOK(t, client.Run("rr", "--count", "200", c.IP(front).String()+":8000"), 200)
+	}
+	got := tr.end()
+	for _, c := range []*lab.Container{first, next} {
+		got.wantFlow(t, flow{client: container(client.Name), server: container(c.Name), network: front.Name, port: 8000, atLeast: 200})
+	}
+	for _, p := range got.snapshot.Paths {
+		if p.From.Name == other.Name || p.To.Name == other.Name {
+			t.Errorf("a path that nobody asked for: %s -> %s", p.From.Name, p.To.Name)
+		}
+	}
+}
+
+// The engine goes away and comes back while tracing goes on: known containers
+// keep their names, and what started meanwhile gets its own.
+func TestEngineRestartsDuringATrace(t *testing.T) {
+	lab.Lock(t)
+	engine := lab.PrivateEngine(t, "--live-restore")
+	shop := engine.Shop()
+	front := shop.Network(lab.NetworkSpec{Name: "front", Subnet: "10.213.0.0/24"})
+	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Args: []string{"serve"}})
+	machine := lab.Machine(t)
+	at := web.IP(front).String() + ":8000"
+	tr := begin(t, pipeline.Options{DockerHost: engine.Host})
+	notes := func() int { return len(tr.session.Inventory().Notes()) }
+
+	engine.Stop()
+	soon(t, "the loss is said", func() bool { return notes() > 0 })
+	wantOK(t, machine.Run("rr", "--count", "300", at), 300)
+	tr.seen(host(), container(web.Name))
+	engine.Start()
+	soon(t, "the engine is back", func() bool { return notes() == 0 })
+	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
+	wantOK(t, client.Run("rr", "--count", "300", at), 300)
+	tr.seen(container(client.Name), container(web.Name))
+
+	got := tr.end()
+	for _, from := range []end{host(), container(client.Name)} {
+		got.wantFlow(t, flow{client: from, server: container(web.Name), network: front.Name, port: 8000, atLeast: 300})
+	}
+	if t.Failed() {
+		got.print(t)
+	}
+}
