@@ -61,7 +61,8 @@ func exitCode(err error) int {
 		return exitNoContainer
 	case errors.As(err, &regression):
 		return exitRegression
-	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported), errors.As(err, &sick):
+	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported), errors.Is(err, probe.ErrMemory),
+		errors.As(err, &sick):
 		return exitNotAllowed
 	}
 	return exitFailed

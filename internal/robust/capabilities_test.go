@@ -33,7 +33,7 @@ var enough = []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
 
 // Each capability that is missing is named, with exit code 3.
 func TestMissingCapability(t *testing.T) {
-	lab.Lock(t)
+	needsRoot(t)
 	for _, c := range []struct {
 		name string
 		caps []uintptr
@@ -54,6 +54,7 @@ func TestMissingCapability(t *testing.T) {
 
 // Commands that need no privilege do not ask for one.
 func TestUnprivilegedCommands(t *testing.T) {
+	needsRoot(t)
 	path := sample(t)
 	content, err := os.ReadFile(path)
 	if err != nil {

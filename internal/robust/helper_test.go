@@ -1,5 +1,77 @@
 package robust
 
-// helper is this test program in the place of a child that prepares itself
-// before it becomes the program under test.
-func helper() (code int, ok bool) { return 0, false }
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// helperEnv tells a child what to do to itself before it becomes the program
+// under test.
+const helperEnv = "HOPSCOPE_ROBUST_HELPER"
+
+// helper is this test program in the place of such a child: the arguments are
+// the program and its own.
+func helper() (code int, ok bool) {
+	do := os.Getenv(helperEnv)
+	if do == "" {
+		return 0, false
+	}
+	if do == "no-bpf" {
+		if err := refuseBPF(); err != nil {
+			fmt.Fprintln(os.Stderr, "refuse bpf(2):", err)
+			return 99, true
+		}
+	}
+	if group, ok := strings.CutPrefix(do, "cgroup:"); ok {
+		if err := os.WriteFile(group+"/cgroup.procs", []byte("0"), 0); err != nil {
+			fmt.Fprintln(os.Stderr, "enter the cgroup:", err)
+			return 99, true
+		}
+	}
+	_ = os.Unsetenv(helperEnv)
+	err := syscall.Exec(os.Args[1], os.Args[1:], os.Environ())
+	fmt.Fprintln(os.Stderr, "exec:", err)
+	return 99, true
+}
+
+// through runs the program as a child that first does something to itself.
+func through(t *testing.T, do string) func(*exec.Cmd) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(cmd *exec.Cmd) {
+		cmd.Args = append([]string{self}, cmd.Args...)
+		cmd.Path = self
+		cmd.Env = append(os.Environ(), helperEnv+"="+do)
+	}
+}
+
+// refuseBPF makes bpf(2) fail with EPERM for this thread and what it executes,
+// as Docker's default profile does (seccomp(2)).
+func refuseBPF() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	const nr = 0 // offset of the number in struct seccomp_data
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: nr},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_BPF},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

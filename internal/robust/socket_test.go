@@ -173,7 +173,7 @@ func TestFaultySocketWhileTracing(t *testing.T) {
 // A container that is asked for by name cannot be found without an engine: the
 // sentence gives the reason.
 func TestFaultySocketAndName(t *testing.T) {
-	lab.Lock(t)
+	needsRoot(t)
 	for _, f := range faultySockets() {
 		if f.slow > 0 {
 			continue

@@ -14,6 +14,7 @@ import (
 var (
 	ErrPermission  = errors.New("not permitted")
 	ErrUnsupported = errors.New("not supported by this kernel")
+	ErrMemory      = errors.New("not enough memory")
 )
 
 // kernelFacts is what the kernel's own type information tells.

@@ -48,8 +48,8 @@ type Probe struct {
 }
 
 // Open loads and attaches the programs; packets are recorded from the moment
-// it returns. It fails with an error that wraps [ErrPermission] or
-// [ErrUnsupported] where privilege or kernel do not allow tracing.
+// it returns. It fails with an error that wraps [ErrPermission],
+// [ErrUnsupported] or [ErrMemory] where privilege or kernel do not allow tracing.
 func Open(cfg Config) (*Probe, error) {
 	cfg = cfg.withDefaults()
 	kernel, err := readKernel()
