@@ -105,10 +105,18 @@ func (a *app) goTo(at time.Time) tea.Cmd {
 	return a.pull()
 }
 
-// hurry is a shorter wait for the next frame while a player is on its way.
+// hurry is a shorter wait for the next frame while a player is on its way, or
+// plays faster than life: nothing is traced meanwhile that it could disturb.
 func (a *app) hurry(wait time.Duration) time.Duration {
-	if p, ok := a.feed.(Player); ok && p.Playback().Seeking {
+	p, ok := a.feed.(Player)
+	if !ok {
+		return wait
+	}
+	switch s := p.Playback(); {
+	case s.Seeking:
 		return min(wait, seekingRefresh)
+	case s.Speed > 1 && !s.Paused && !s.Ended:
+		return max(wait/4, seekingRefresh)
 	}
 	return wait
 }
