@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,16 +25,16 @@ const privateChain = "HSLAB"
 const engineStarts = 30 * time.Second
 
 // Private is a Docker engine of the test's own, beside the machine's: with a
-// socket, containers, images and firewall chains of its own, and without a
-// default bridge.
+// socket, containers, images, firewall chains and default bridge of its own.
 type Private struct {
 	Host string // of its socket, as DOCKER_HOST takes it
 
-	t    TB
-	dir  string
-	args []string
-	cmd  *exec.Cmd
-	done chan error
+	t      TB
+	dir    string
+	bridge string
+	args   []string
+	cmd    *exec.Cmd
+	done   chan error
 }
 
 // PrivateEngine starts dockerd with more arguments, such as
@@ -42,17 +43,18 @@ func PrivateEngine(t TB, args ...string) *Private {
 	t.Helper()
 	dir, err := os.MkdirTemp("", prefix+"engine-") // short: a socket's path has 108 bytes at most
 	must(t, err, "make a directory for an engine")
-	p := &Private{Host: "unix://" + filepath.Join(dir, "docker.sock"), t: t, dir: dir}
+	p := &Private{Host: "unix://" + filepath.Join(dir, "docker.sock"), t: t, dir: dir, bridge: hostDevPrefix + randomHex()}
 	p.args = append([]string{
 		"--host", p.Host, "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "--config-file", filepath.Join(dir, "daemon.json"),
-		"--bridge", "none", "--log-level", "error",
+		"--bridge", p.bridge, "--log-level", "error", // "none" would remove docker0, the other engine's
 	}, args...)
 	must(t, os.WriteFile(filepath.Join(dir, "daemon.json"), []byte("{}"), 0o600), "configure an engine")
 	for _, name := range []string{"iptables", "ip6tables"} {
 		must(t, renameChains(dir, name), "wrap %s", name)
 	}
 	t.Cleanup(p.remove)
+	must(t, addBridge(p.bridge), "make the engine's bridge")
 	p.Start()
 	return p
 }
@@ -156,9 +158,12 @@ func (p *Private) client() *client.Client {
 func (p *Private) remove() {
 	p.Stop()
 	for _, name := range []string{"iptables", "ip6tables"} {
-		if err := dropChains(workingIptables(name)); err != nil {
-			p.t.Errorf("remove the engine's chains: %v", err)
+		if err := dropRules(workingIptables(name), p.bridge); err != nil {
+			p.t.Errorf("remove the engine's rules: %v", err)
 		}
+	}
+	if link, err := netlink.LinkByName(p.bridge); err == nil {
+		must(p.t, netlink.LinkDel(link), "remove %s", p.bridge)
 	}
 	p.unmount()
 	if err := os.RemoveAll(p.dir); err != nil {
@@ -181,8 +186,30 @@ func (p *Private) unmount() {
 	}
 }
 
-// dropChains removes the private chains and the rules that lead to them.
-func dropChains(program string) error {
+// privateSubnet is where the default bridge of a private engine has its
+// address.
+const privateSubnet = "10.212.0.1/24"
+
+func addBridge(name string) error {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = name
+	bridge := &netlink.Bridge{LinkAttrs: attrs}
+	if err := netlink.LinkAdd(bridge); err != nil {
+		return err
+	}
+	addr, err := netlink.ParseAddr(privateSubnet)
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(bridge, addr); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(bridge)
+}
+
+// dropRules removes the private chains, the rules that lead to them, and those
+// of the private bridge.
+func dropRules(program, bridge string) error {
 	var errs []error
 	for _, table := range []string{"nat", "filter"} {
 		rules, err := exec.Command(program, "-w", "-t", table, "-S").Output()
@@ -195,7 +222,7 @@ func dropChains(program string) error {
 			switch {
 			case strings.HasPrefix(line, "-N "+privateChain):
 				chains = append(chains, strings.TrimPrefix(line, "-N "))
-			case strings.HasPrefix(line, "-A ") && strings.Contains(line, " -j "+privateChain):
+			case strings.HasPrefix(line, "-A ") && (strings.Contains(line, " -j "+privateChain) || strings.Contains(line, bridge)):
 				jumps = append(jumps, strings.TrimPrefix(line, "-A "))
 			}
 		}

@@ -305,3 +305,41 @@ func TestNothingIsHeldOpen(t *testing.T) {
 		return len(files()) <= before && runtime.NumGoroutine() <= goroutines
 	})
 }
+
+// Each published port has a docker-proxy process an address family, which is
+// remembered when it goes.
+func TestProxiesOnTheEngine(t *testing.T) {
+	lab.Lock(t)
+	shop := lab.NewShop(t)
+	inv := open(t, inventory.Options{})
+	before, _ := inv.ProxyMemory()
+	web := shop.Container(lab.ContainerSpec{Name: "web", Publish: []string{"8000", "127.0.0.1::8001/udp"}})
+	soon(t, "its proxies are known", func() bool {
+		n, bytes := inv.ProxyMemory()
+		return n >= before+2 && bytes > 100_000
+	})
+	id, name := web.ID, web.Name
+	serves := func() (live, gone int) {
+		for _, p := range inv.View().Proxies() {
+			switch {
+			case p.ContainerID != id:
+			case inv.View().Serves(p) != fmt.Sprintf("%s:%d", name, p.ContainerPort):
+				t.Errorf("%+v serves %s", p, inv.View().Serves(p))
+			case p.Gone.IsZero():
+				live++
+			default:
+				gone++
+			}
+		}
+		return live, gone
+	}
+	live, _ := serves()
+	if live < 2 {
+		t.Errorf("%d proxies serve %s: %+v", live, name, inv.View().Proxies())
+	}
+	web.Remove()
+	soon(t, "they are gone, but known", func() bool {
+		left, gone := serves()
+		return left == 0 && gone == live
+	})
+}
