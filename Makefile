@@ -21,11 +21,35 @@ ENGINE   := scripts/with-engine.sh
 GO_DIRS     := $(wildcard bpf cmd internal pkg tui)
 BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 
+# As the GNU coding standards have it; DESTDIR is for packagers.
+PREFIX  ?= /usr/local
+bindir  := $(DESTDIR)$(PREFIX)/sbin
+mandir  := $(DESTDIR)$(PREFIX)/share/man/man8
+bashdir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
 .DEFAULT_GOAL := build
-.PHONY: build generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine browser matrix test-long
+.PHONY: build install uninstall image generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine browser matrix test-long
 
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
+
+install: ## install binary, man pages and completion; builds unless bin/hopscope is there
+	[ -x $(BIN)/hopscope ] || $(MAKE) build
+	install -D -m 755 $(BIN)/hopscope $(bindir)/hopscope
+	install -d $(mandir) $(bashdir) $(zshdir) $(fishdir)
+	$(BIN)/hopscope man $(mandir)
+	$(BIN)/hopscope completion bash > $(bashdir)/hopscope
+	$(BIN)/hopscope completion zsh > $(zshdir)/_hopscope
+	$(BIN)/hopscope completion fish > $(fishdir)/hopscope.fish
+
+uninstall: ## remove what install installed
+	rm -f $(bindir)/hopscope $(mandir)/hopscope.8 $(mandir)/hopscope-*.8
+	rm -f $(bashdir)/hopscope $(zshdir)/_hopscope $(fishdir)/hopscope.fish
+
+image: build ## build the image hopscope: docker run --privileged --pid=host --network=host -v /var/run/docker.sock:/var/run/docker.sock hopscope
+	printf 'FROM scratch\nCOPY hopscope /hopscope\nENTRYPOINT ["/hopscope"]\n' | docker build -q -t hopscope -f - $(BIN)
 
 generate: tools ## compile the kernel programs, write their Go types
 	$(GO) generate ./bpf

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -19,6 +21,9 @@ func main() {
 
 // run executes one command line and gives its exit code.
 func run(ctx context.Context, args []string) int {
+	// A write to a closed pipe then is an error, which ends a command quietly and
+	// a trace not at all: by the signal, `2>&1 | head` would cut its capture short.
+	signal.Ignore(syscall.SIGPIPE)
 	root := rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -42,7 +47,7 @@ long each hop takes and what is dropped on the way.`,
 	}
 	live.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), replayCommand(), redactCommand(), baselineCommand(), listCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), replayCommand(), redactCommand(), baselineCommand(), listCommand(), doctorCommand(), versionCommand(), manCommand())
 	asUsage(root)
 	offerCompletion(root)
 	return root
