@@ -5,6 +5,11 @@
 
 #include "packet.h"
 
+inline_ bool physical(struct net_device *dev)
+{
+	return !dev->rtnl_link_ops && !(dev->flags & IFF_LOOPBACK);
+}
+
 inline_ __u8 device_flags(struct net_device *dev)
 {
 	__u64 priv = BPF_CORE_READ_BITFIELD(dev, priv_flags);
@@ -14,7 +19,7 @@ inline_ __u8 device_flags(struct net_device *dev)
 		flags |= HS_S_BRIDGE;
 	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT))
 		flags |= HS_S_PORT;
-	if (!dev->rtnl_link_ops && !(dev->flags & IFF_LOOPBACK))
+	if (physical(dev))
 		flags |= HS_S_PHYS;
 	return flags;
 }

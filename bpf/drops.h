@@ -114,9 +114,13 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	if (!seen) {
 		new.last_ns = bpf_ktime_get_ns();
 		new.bytes = p.bytes;
-		new.stack = bpf_get_stackid(ctx, &hs_drop_stacks, 0);
-		if (!bpf_map_update_elem(&hs_drops, &key, &new, BPF_NOEXIST))
+		if (!bpf_map_update_elem(&hs_drops, &key, &new, BPF_NOEXIST)) {
+			/* A stack takes far longer than all the rest: once a group. */
+			seen = bpf_map_lookup_elem(&hs_drops, &key);
+			if (seen)
+				seen->stack = bpf_get_stackid(ctx, &hs_drop_stacks, 0);
 			return;
+		}
 		seen = bpf_map_lookup_elem(&hs_drops, &key); /* another CPU was first */
 	}
 	if (seen) {

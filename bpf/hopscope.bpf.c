@@ -26,20 +26,20 @@ inline_ void heartbeat(__u32 prog)
 	count(HS_C_RUNS + prog);
 }
 
-inline_ bool born_at_output(struct net *net, __u8 family)
+inline_ bool born_at_output(struct net *net, bool ipv6)
 {
-	__u32 when = hs_nf_out[family == 6];
+	__u32 when = hs_nf_out[ipv6];
 
 	if (when != NF_OUT_IF_HOOKED || !bpf_core_field_exists(struct net, nf))
 		return when == NF_OUT_ALWAYS;
-	return family == 6 ? net->nf.hooks_ipv6[NF_INET_LOCAL_OUT] != NULL
-			   : net->nf.hooks_ipv4[NF_INET_LOCAL_OUT] != NULL;
+	return ipv6 ? net->nf.hooks_ipv6[NF_INET_LOCAL_OUT] != NULL
+		    : net->nf.hooks_ipv4[NF_INET_LOCAL_OUT] != NULL;
 }
 
 /* A packet that no device has received yet, sent in the device's own
  * namespace, is new here: except on a bridge's port, which it reaches through
  * the bridge, and in the host's namespace where OUTPUT has seen it before. */
-inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at, const struct hs_packet *p)
+inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at)
 {
 	struct sock *sk = skb->sk;
 
@@ -47,7 +47,8 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at, const st
 		return false;
 	if (sk && sk->__sk_common.skc_net.net->ns.inum != at->netns)
 		return false;
-	if (at->netns == hs_host_netns && born_at_output(skb->dev->nd_net.net, p->family))
+	if (at->netns == hs_host_netns &&
+	    born_at_output(skb->dev->nd_net.net, skb->protocol == bpf_htons(ETH_P_IPV6)))
 		return false;
 	return true;
 }
@@ -55,9 +56,8 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at, const st
 /* A device that is stacked on another hands the same skb to a second queue in
  * the same namespace, on the same CPU: a VLAN as it is, a tunnel with a header
  * in front. */
-inline_ bool stacked(struct sk_buff *skb, const struct hs_at *at, const struct hs_packet *p)
+inline_ bool stacked(struct hs_slot *slot, const struct hs_at *at, const struct hs_packet *p)
 {
-	struct hs_slot *slot = slot_of(skb);
 	struct hs_stop *l;
 
 	if (!slot || slot->state != SLOT_LIVE)
@@ -73,10 +73,10 @@ inline_ bool stacked(struct sk_buff *skb, const struct hs_at *at, const struct h
 	return l->flags & HS_S_TUNNEL;
 }
 
-inline_ void pass(struct sk_buff *skb, const struct hs_packet *p, const struct hs_at *at)
+inline_ void pass(struct sk_buff *skb, struct hs_slot *slot, const struct hs_packet *p,
+		  const struct hs_at *at)
 {
-	struct hs_slot *slot = live_slot(skb, p);
-
+	slot = live_slot(slot, p);
 	if (!slot && p->proto != IPPROTO_TCP && split_lately())
 		slot = inherit_copied(skb, p);
 	if (slot)
@@ -89,17 +89,20 @@ SEC("tp_btf/net_dev_queue")
 int hs_net_dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
+	struct hs_slot *slot = slot_of(skb);
 	struct hs_packet p;
 	struct hs_at at;
+	bool born;
 
 	heartbeat(HS_R_QUEUE);
-	if (!read_packet(skb, HEADER_NETWORK, &p))
-		return 0;
 	at_device(&at, HS_P_QUEUE, skb->dev, skb);
-	if (born_at_queue(skb, &at, &p) && !stacked(skb, &at, &p))
-		birth(skb, &p, &at, cgroup_id(skb->sk), 0, bpf_ktime_get_ns());
+	born = born_at_queue(skb, &at);
+	if ((!born && !worth_reading(slot)) || !read_packet(skb, HEADER_NETWORK, &p))
+		return 0;
+	if (born && !stacked(slot, &at, &p))
+		birth(skb, slot, &p, &at, cgroup_id(skb->sk), 0, 0);
 	else
-		pass(skb, &p, &at);
+		pass(skb, slot, &p, &at);
 	return 0;
 }
 
@@ -108,14 +111,14 @@ int hs_net_dev_start_xmit(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
 	struct net_device *dev = (void *)ctx[1];
-	struct hs_slot *slot;
+	struct hs_slot *slot = slot_of(skb);
 	struct hs_packet p;
 	struct hs_at at;
 
 	heartbeat(HS_R_XMIT);
-	if (!read_packet(skb, HEADER_NETWORK, &p))
+	if (!worth_reading(slot) || !read_packet(skb, HEADER_NETWORK, &p))
 		return 0;
-	slot = live_slot(skb, &p);
+	slot = live_slot(slot, &p);
 	if (!slot && split_lately())
 		slot = inherit_split(skb, &p);
 	if (!slot) {
@@ -133,10 +136,10 @@ int hs_net_dev_start_xmit(__u64 *ctx)
 
 /* A packet that comes out of a NIC is born there, at the first of these points
  * that the device's driver calls. */
-inline_ void received_by_nic(struct sk_buff *skb, const struct hs_at *at, bool first)
+inline_ void received_by_nic(struct sk_buff *skb, struct hs_slot *slot, const struct hs_at *at,
+			     bool first)
 {
 	__u8 *seen = &hs_gro_devices[at->ifindex & 255];
-	struct hs_slot *slot = slot_of(skb);
 	struct hs_packet p;
 
 	if (first)
@@ -145,42 +148,45 @@ inline_ void received_by_nic(struct sk_buff *skb, const struct hs_at *at, bool f
 		birth_unread(skb, at);
 		return;
 	}
+	if (!first && *seen && !worth_reading(slot))
+		return;
 	if (!read_packet(skb, HEADER_DATA, &p))
 		return;
 	if (first || !*seen)
-		birth(skb, &p, at, 0, HS_J_RECEIVED, bpf_ktime_get_ns());
+		birth(skb, slot, &p, at, 0, HS_J_RECEIVED, 0);
 	else if (slot && slot->state == SLOT_UNREAD)
 		birth_read(skb, slot, &p, at, HS_J_RECEIVED);
 	else
-		pass(skb, &p, at);
+		pass(skb, slot, &p, at);
 }
 
 /* What a NIC received was followed by its outer header; out of a tunnel's
  * device comes the inner packet. */
-inline_ struct hs_slot *decapsulated(struct sk_buff *skb, const struct hs_packet *p)
+inline_ struct hs_slot *decapsulated(struct sk_buff *skb, struct hs_slot *slot,
+				     const struct hs_packet *p)
 {
-	struct hs_slot *slot = slot_of(skb);
-
 	if (slot && slot->state == SLOT_LIVE && slot->j.flags & (HS_J_RECEIVED | HS_J_OUTER) &&
 	    !same_packet(&slot->j.sig, &p->sig, false) && is_tunnel(skb->dev))
 		take_inner(slot, p);
-	return live_slot(skb, p);
+	return live_slot(slot, p);
 }
 
 inline_ int received(struct sk_buff *skb, __u8 point, bool first)
 {
-	struct hs_slot *slot;
+	struct hs_slot *slot = slot_of(skb);
 	struct hs_packet p;
 	struct hs_at at;
 
+	if (!worth_reading(slot) && !physical(skb->dev))
+		return 0;
 	at_device(&at, point, skb->dev, skb);
 	if (at.flags & HS_S_PHYS) {
-		received_by_nic(skb, &at, first);
+		received_by_nic(skb, slot, &at, first);
 		return 0;
 	}
 	if (!read_packet(skb, HEADER_DATA, &p))
 		return 0;
-	slot = decapsulated(skb, &p);
+	slot = decapsulated(skb, slot, &p);
 	if (!slot && point != HS_P_NETIF_RX && split_lately())
 		slot = inherit_copied(skb, &p);
 	if (slot)
@@ -273,13 +279,13 @@ inline_ void append_delivery(struct hs_slot *slot, struct net_device *dev)
 
 inline_ void deliver(struct sk_buff *skb, struct sock *sk)
 {
-	struct hs_slot *slot;
+	struct hs_slot *slot = slot_of(skb);
 	struct hs_packet p;
 
 	heartbeat(HS_R_DELIVER);
-	if (!read_packet(skb, HEADER_NETWORK, &p))
+	if (!worth_reading(slot) || !read_packet(skb, HEADER_NETWORK, &p))
 		return;
-	slot = live_slot(skb, &p);
+	slot = live_slot(slot, &p);
 	if (!slot && p.proto != IPPROTO_TCP && split_lately())
 		slot = inherit_copied(skb, &p);
 	if (!slot) {
@@ -409,20 +415,22 @@ inline_ void netfilter(const struct nf_hook_state *state, struct sk_buff *skb, _
 	__u8 hook = state->hook;
 	struct net_device *dev = hook <= NF_INET_FORWARD ? state->in : state->out;
 	struct hs_at at = { .point = HS_P_NF + 2 * hook + after, .netns = hs_host_netns };
+	struct hs_slot *slot = slot_of(skb);
 	struct hs_packet p;
+	bool born;
 
 	heartbeat(HS_R_NF);
-	if (!read_packet(skb, HEADER_NETWORK, &p))
+	if (encapsulated(skb))
+		at.flags |= HS_S_ENCAP;
+	born = hook == NF_INET_LOCAL_OUT && !after && !at.flags && !skb->skb_iif;
+	if ((!born && !worth_reading(slot)) || !read_packet(skb, HEADER_NETWORK, &p))
 		return;
 	if (dev)
 		at.ifindex = dev->ifindex;
-	if (encapsulated(skb))
-		at.flags |= HS_S_ENCAP;
-	if (hook == NF_INET_LOCAL_OUT && !after && !(at.flags & HS_S_ENCAP) && !skb->skb_iif &&
-	    !stacked(skb, &at, &p))
-		birth(skb, &p, &at, cgroup_id(skb->sk), 0, bpf_ktime_get_ns());
+	if (born && !stacked(slot, &at, &p))
+		birth(skb, slot, &p, &at, cgroup_id(skb->sk), 0, 0);
 	else
-		pass(skb, &p, &at);
+		pass(skb, slot, &p, &at);
 }
 
 SEC("netfilter")

@@ -109,14 +109,15 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 {
 	bool inner = encapsulated(skb);
 	const __u8 *head = ip_header(skb, where, inner);
-	__u32 ip[10] = {}, l4w[8] = {};
+	__u32 ip[18] = {}, l4w[8] = {};
 	const __u8 *h = (__u8 *)ip, *l4 = (__u8 *)l4w;
 	__u32 l4_off, id;
 	__u16 protocol = skb->protocol;
 
 	if (!inner && protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return false;
-	if (bpf_probe_read_kernel(ip, sizeof(ip), head))
+	/* One read for both headers where the first has no options. */
+	if (bpf_probe_read_kernel(ip, protocol == bpf_htons(ETH_P_IPV6) ? 72 : 56, head))
 		return false;
 	p->fragment = 0;
 	p->headless = 0;
@@ -142,7 +143,11 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 	}
 	if (p->bytes <= l4_off) /* BIG TCP leaves the length field 0 */
 		p->bytes = skb->len - (__u32)(head - skb->data);
-	if (bpf_probe_read_kernel(l4w, sizeof(l4w), head + l4_off))
+	if (l4_off == 20)
+		l4 = (__u8 *)(ip + 5);
+	else if (l4_off == 40 && p->family == 6 && protocol == bpf_htons(ETH_P_IPV6))
+		l4 = (__u8 *)(ip + 10);
+	else if (bpf_probe_read_kernel(l4w, sizeof(l4w), head + l4_off))
 		return false;
 	if (p->family == 6 && p->proto == IPPROTO_FRAGMENT) {
 		p->proto = l4[0];
@@ -153,6 +158,7 @@ inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_pa
 		l4_off += 8;
 		if (bpf_probe_read_kernel(l4w, sizeof(l4w), head + l4_off))
 			return false;
+		l4 = (__u8 *)l4w;
 	}
 	if (p->headless || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
 			    p->proto != IPPROTO_ICMP && p->proto != IPPROTO_ICMPV6)) {

@@ -44,6 +44,13 @@ inline_ bool split_lately(void)
 	return hs_last_split && bpf_ktime_get_ns() - hs_last_split < SPLIT_WINDOW;
 }
 
+/* Headers need be read only where the packet is followed, or may be the child
+ * of one that is: what sampling left out costs a look-up a stop. */
+inline_ bool worth_reading(const struct hs_slot *slot)
+{
+	return (slot && slot->state != SLOT_DEAD) || split_lately();
+}
+
 inline_ __u64 block_of(const struct hs_journey *j)
 {
 	/* TCP: by sequence number; else by IPv4 id, which fragments share. */

@@ -210,10 +210,8 @@ inline_ void evict(struct hs_slot *slot, __u32 why)
 
 /* live_slot finds the slot of this very packet. Another packet at the address
  * ends the former one's journey. */
-inline_ struct hs_slot *live_slot(const void *skb, const struct hs_packet *p)
+inline_ struct hs_slot *live_slot(struct hs_slot *slot, const struct hs_packet *p)
 {
-	struct hs_slot *slot = slot_of(skb);
-
 	if (!slot || slot->state == SLOT_DEAD || slot->state == SLOT_UNREAD)
 		return NULL;
 	if (!same_packet(&slot->j.sig, &p->sig, last_point(slot) == HS_P_GRO)) {
@@ -334,9 +332,8 @@ inline_ void take_inner(struct hs_slot *slot, const struct hs_packet *p)
 }
 
 /* new_slot returns the address' dead slot, or a new one. */
-inline_ struct hs_slot *new_slot(const void *skb)
+inline_ struct hs_slot *new_slot(const void *skb, struct hs_slot *slot)
 {
-	struct hs_slot *slot = slot_of(skb);
 	__u64 key = (__u64)skb;
 
 	if (slot)
@@ -345,12 +342,12 @@ inline_ struct hs_slot *new_slot(const void *skb)
 	return bpf_map_lookup_elem(&hs_slots, &key);
 }
 
-/* birth begins a journey here, if sampling and filter want it. It always ends
- * the one before at this address, also when this one is not tracked. */
-inline_ struct hs_slot *birth(struct sk_buff *skb, const struct hs_packet *p,
+/* birth begins a journey here, if sampling and filter want it; slot is that of
+ * the address. It always ends the journey before it there, also when this one
+ * is not tracked. now is 0 for the present: only who is tracked pays a clock. */
+inline_ struct hs_slot *birth(struct sk_buff *skb, struct hs_slot *slot, const struct hs_packet *p,
 			      const struct hs_at *at, __u64 cgroup, __u8 flags, __u64 now)
 {
-	struct hs_slot *slot = slot_of(skb);
 	__u32 weight = hs_sample;
 	bool selected;
 
@@ -368,14 +365,14 @@ inline_ struct hs_slot *birth(struct sk_buff *skb, const struct hs_packet *p,
 	if (filtered_out(p, at->netns, cgroup, &selected))
 		return NULL;
 	count(HS_C_TRACKED);
-	slot = new_slot(skb);
+	slot = new_slot(skb, slot);
 	if (!slot) {
 		count(HS_C_MAP_FULL);
 		return NULL;
 	}
 	init_slot(slot, skb, p, cgroup, weight ? weight : 1, flags);
 	slot->selected = selected;
-	begin_stops(slot, at, now);
+	begin_stops(slot, at, now ? now : bpf_ktime_get_ns());
 	slot->state = SLOT_LIVE;
 	return slot;
 }
@@ -398,7 +395,7 @@ inline_ void birth_unread(struct sk_buff *skb, const struct hs_at *at)
 		evict(slot, HS_C_EVICTED);
 	if (!hs_births)
 		return;
-	slot = new_slot(skb);
+	slot = new_slot(skb, slot);
 	if (!slot)
 		return;
 	begin_stops(slot, at, bpf_ktime_get_ns());
@@ -420,7 +417,7 @@ inline_ void birth_read(struct sk_buff *skb, struct hs_slot *unread, const struc
 	struct hs_slot *slot;
 
 	unread->state = SLOT_DEAD;
-	slot = birth(skb, p, &first, 0, flags, born_ns);
+	slot = birth(skb, unread, p, &first, 0, flags, born_ns);
 	if (slot)
 		append_stop(slot, at);
 }

@@ -55,6 +55,9 @@ func dropRules() []dropRule {
 		{reason: "NOT_SPECIFIED", at: []string{"udp_destruct_common", "udp_destruct_sock", "udpv6_destruct_sock", "sk_stream_kill_queues", "inet_sock_destruct"}, class: ClassUnread},
 		// A segment for a socket that closed meanwhile (tcp_rcv_state_process).
 		{reason: "TCP_CLOSE", class: ClassUnread},
+		// A segment for a socket that is gone, which met the listener in its
+		// place (tcp_rcv_state_process): answered by a reset.
+		{reason: "TCP_FLAGS", at: []string{"tcp_v4_do_rcv", "tcp_v6_do_rcv"}, class: ClassUnread},
 		// The segment was processed for a TIME_WAIT socket and is done with.
 		{reason: "NOT_SPECIFIED", at: []string{"tcp_v4_rcv", "tcp_v6_rcv"}, class: ClassNoise},
 		// An echo reply that the raw socket of ping(8) took a copy of.

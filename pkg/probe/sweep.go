@@ -24,7 +24,7 @@ const (
 
 // How long a slot may stay as it is.
 const (
-	deadFor    = time.Second            // then its memory is given back
+	deadFor    = 200 * time.Millisecond // then its memory is given back
 	pendingFor = 500 * time.Millisecond // delivered, and tcp_probe will not come
 	liveFor    = 30 * time.Second       // longer than any queue holds a packet
 
