@@ -225,7 +225,7 @@ func (s *shop) baseline(t *testing.T) {
 	if r := with("baseline", "list"); !strings.Contains(r.stdout, "before") || !strings.Contains(r.stdout, s.web.Name) {
 		t.Errorf("%q, %q", r.stdout, r.stderr)
 	}
-	if r := with("diff", "baseline:before", "baseline:before"); r.code != 0 || !strings.Contains(r.stdout, s.web.Name) {
+	if r := with("diff", "baseline:before", "baseline:before"); r.code != 0 || !strings.Contains(r.stdout, "one/hopscope-e2e") {
 		t.Errorf("exit code %d: %s, %s", r.code, r.stdout, r.stderr)
 	}
 }
