@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -18,9 +16,6 @@ import (
 var version = "devel"
 
 func main() {
-	// A reader that goes away is an error of the write (EPIPE), not the end: the
-	// capture is still closed, and the programs leave the kernel in order.
-	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(context.Background(), os.Args[1:]))
 }
 
