@@ -48,12 +48,15 @@ func (d *docker) Describe(ctx context.Context) (Engine, error) {
 	if err != nil {
 		return Engine{}, err
 	}
-	e := Engine{About: fmt.Sprintf("Docker %s (API %s) at %s", Clean(v.Version), d.api.ClientVersion(), d.api.DaemonHost())}
-	info, err := d.api.Info(ctx)
-	if err != nil {
+	if err := checkAPI(d.api.ClientVersion()); err != nil {
 		return Engine{}, err
 	}
-	e.Rootless = slices.Contains(info.SecurityOptions, "name=rootless")
+	e := Engine{About: fmt.Sprintf("Docker %s (API %s) at %s", Clean(v.Version), d.api.ClientVersion(), d.api.DaemonHost())}
+	// A proxy before the engine's socket may refuse this one: then the engine
+	// counts as one of root's, as nearly all are.
+	if info, err := d.api.Info(ctx); err == nil {
+		e.Rootless = slices.Contains(info.SecurityOptions, "name=rootless")
+	}
 	return e, nil
 }
 
