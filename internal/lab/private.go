@@ -34,7 +34,7 @@ type Private struct {
 	bridge string
 	args   []string
 	cmd    *exec.Cmd
-	done   chan error
+	done   chan struct{} // closed when it has ended
 }
 
 // PrivateEngine starts dockerd with more arguments, such as
@@ -97,9 +97,12 @@ func (p *Private) Start() {
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	must(p.t, p.cmd.Start(), "start dockerd")
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	p.done = done
-	go func(cmd *exec.Cmd) { done <- cmd.Wait() }(p.cmd)
+	go func(cmd *exec.Cmd) {
+		defer close(done)
+		_ = cmd.Wait() // its log says why, if it matters
+	}(p.cmd)
 
 	api := p.client()
 	defer api.Close()
@@ -107,10 +110,19 @@ func (p *Private) Start() {
 		if _, err = api.Ping(context.Background()); err == nil {
 			return
 		}
-		if time.Now().After(deadline) || len(done) > 0 {
+		if time.Now().After(deadline) || closed(done) {
 			text, _ := os.ReadFile(log.Name())
 			p.t.Fatalf("an engine of the test's own does not come up: %v\n%s", err, text)
 		}
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
