@@ -196,6 +196,24 @@ func (o ending) wantPlain(t *testing.T) {
 	}
 }
 
+// A proxy before the socket that lets through no more than it must, as is
+// common, is a sound engine.
+func TestSocketBehindAProxy(t *testing.T) {
+	sound := answers("1.41", nil)
+	at := fakeEngine(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/info") {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		sound(w, r)
+	})
+	o := run(t, "list", "--docker-host", at)
+	o.wantDone(t)
+	if strings.Contains(o.stderr, "does not answer") {
+		t.Error(o.stderr)
+	}
+}
+
 // What containers are called is up to who made them: names and labels may hold
 // anything.
 func TestHostileNames(t *testing.T) {
