@@ -81,21 +81,23 @@ func (r *recorder) counts(t *testing.T) probe.Counts {
 }
 
 // settle waits until no packet is under way and all records are read: delayed
-// ACKs take up to 200 ms (TCP_DELACK_MAX), what the sweeper ends another 500.
-func (r *recorder) settle(t *testing.T) probe.Counts {
+// ACKs take up to 200 ms (TCP_DELACK_MAX), what the sweeper ends another 500. It
+// gives the records and the accounting of one moment: a packet of the kernel's
+// own, such as neighbour discovery, may come at any time.
+func (r *recorder) settle(t *testing.T) ([]journey.Journey, probe.Counts) {
 	t.Helper()
 	const quiet = 250 * time.Millisecond
 	deadline := time.Now().Add(5 * time.Second)
 	c, since := r.counts(t), time.Now()
 	for {
 		time.Sleep(50 * time.Millisecond)
-		before := c
+		before, read := c, r.soFar()
 		if c = r.counts(t); c.Tracked != before.Tracked {
 			since = time.Now()
 		}
-		calm := c.InFlight == 0 && time.Since(since) > quiet && uint64(len(r.soFar())) >= c.Emitted
+		calm := c.InFlight == 0 && time.Since(since) > quiet && uint64(len(read)) == c.Emitted
 		if calm || time.Now().After(deadline) {
-			return c
+			return read, c
 		}
 	}
 }
@@ -115,9 +117,8 @@ func (r *recorder) during(t *testing.T, f func()) window {
 	t.Helper()
 	before, from := r.counts(t), len(r.soFar())
 	f()
-	after := r.settle(t)
+	journeys, after := r.settle(t)
 	wantExact(t, after)
-	journeys := r.soFar()
 	if r.broken != nil {
 		t.Errorf("decode: %v", r.broken)
 	}

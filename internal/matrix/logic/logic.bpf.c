@@ -39,10 +39,11 @@ SEC("raw_tp/logic_birth")
 int logic_birth(__u64 *ctx)
 {
 	struct hs_at at = { .ifindex = 1, .netns = 2, .point = HS_P_QUEUE };
+	const void *skb = (void *)ctx[ARG_SKB];
 	struct hs_packet p;
 
 	packet(&p, ctx);
-	return birth((void *)ctx[ARG_SKB], &p, &at, 0, 0, bpf_ktime_get_ns()) != NULL;
+	return birth((void *)skb, slot_of(skb), &p, &at, 0, 0, 0) != NULL;
 }
 
 SEC("raw_tp/logic_stop")
@@ -53,7 +54,7 @@ int logic_stop(__u64 *ctx)
 	struct hs_packet p;
 
 	packet(&p, ctx);
-	slot = live_slot((void *)ctx[ARG_SKB], &p);
+	slot = live_slot(slot_of((void *)ctx[ARG_SKB]), &p);
 	if (!slot)
 		return 0;
 	append_stop(slot, &at);
