@@ -124,5 +124,10 @@ func rights(t *testing.T) []string {
 	for _, c := range []string{"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "SYSLOG"} {
 		out = append(out, "--cap-add="+c)
 	}
+	// Where even root may not look through init, the cgroup v2 root has to be
+	// handed in.
+	if _, err := os.Stat("/proc/1/root/sys"); err != nil {
+		out = append(out, "-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro")
+	}
 	return out
 }

@@ -120,10 +120,35 @@ func netnsInode(path string) (uint32, error) {
 	return uint32(st.Ino), nil
 }
 
-// cgroup2Mount finds the v2 hierarchy, alone or beside v1 (proc(5), mountinfo:
-// mount point in field 5, file system type after the separator).
+// cgroup2Mount finds the root of the v2 hierarchy, alone or beside v1. In a
+// container it is that of the host's init (docker run --pid=host): the own mount
+// is missing, or begins at the container's cgroup, past which the packets of
+// others do not go (cgroup_namespaces(7)).
 func cgroup2Mount() string {
-	data, err := os.ReadFile("/proc/self/mountinfo")
+	own := cgroup2In("/proc/self/mountinfo")
+	if own != "" && sameNamespace("/proc/self/ns/cgroup", "/proc/1/ns/cgroup") {
+		return own
+	}
+	if host := cgroup2In("/proc/1/mountinfo"); host != "" {
+		through := "/proc/1/root" + host
+		if _, err := os.Stat(through); err == nil {
+			return through
+		}
+	}
+	return own
+}
+
+// sameNamespace is true, too, where the second one cannot be read.
+func sameNamespace(a, b string) bool {
+	x, err1 := os.Readlink(a)
+	y, err2 := os.Readlink(b)
+	return err1 != nil || err2 != nil || x == y
+}
+
+// cgroup2In reads a list of mounts (proc_pid_mountinfo(5): mount point in field
+// 5, file system type after the separator).
+func cgroup2In(mountinfo string) string {
+	data, err := os.ReadFile(mountinfo)
 	if err != nil {
 		return ""
 	}
