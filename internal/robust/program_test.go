@@ -139,7 +139,7 @@ func (o ending) wantDone(t *testing.T, parts ...string) {
 type started struct {
 	cmd            *exec.Cmd
 	stdout, stderr output
-	ended          chan error
+	ended          chan struct{} // closed when the program has ended
 }
 
 // output may be read while the program writes.
@@ -163,13 +163,16 @@ func (o *output) String() string {
 // begin starts the program; it is killed if it runs when the test ends.
 func begin(t *testing.T, args ...string) *started {
 	t.Helper()
-	s := &started{cmd: exec.Command(hopscope(t), args...), ended: make(chan error, 1)}
+	s := &started{cmd: exec.Command(hopscope(t), args...), ended: make(chan struct{})}
 	s.cmd.Dir = t.TempDir()
 	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { s.ended <- s.cmd.Wait() }()
+	go func() {
+		_ = s.cmd.Wait() // the exit code is in ProcessState
+		close(s.ended)
+	}()
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	return s
 }
