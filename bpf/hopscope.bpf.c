@@ -338,6 +338,19 @@ int hs_tcp_probe(__u64 *ctx)
 	return 0;
 }
 
+/* ping(8) with a raw socket gets a copy of the reply; the kernel, which finds
+ * no ping socket, frees the original as if nobody had waited for it. */
+inline_ bool echo_reply(struct hs_slot *slot, __u32 reason)
+{
+	__u8 type;
+
+	if (!slot || !hs_no_socket || reason != hs_no_socket)
+		return false;
+	type = slot->j.last.dport >> 8;
+	return (slot->j.proto == IPPROTO_ICMP && type == ICMP_ECHOREPLY) ||
+	       (slot->j.proto == IPPROTO_ICMPV6 && type == ICMPV6_ECHO_REPLY);
+}
+
 SEC("tp_btf/kfree_skb")
 int hs_kfree_skb(__u64 *ctx)
 {
@@ -350,7 +363,7 @@ int hs_kfree_skb(__u64 *ctx)
 	if (hs_kfree_has_reason)
 		reason = ctx[2];
 	slot = ending_slot(skb);
-	if (reason == hs_no_reason && quiet(location)) {
+	if ((reason == hs_no_reason && quiet(location)) || echo_reply(slot, reason)) {
 		if (slot) {
 			append_end(slot, HS_P_FREE);
 			complete(slot, HS_E_CONSUMED);

@@ -332,6 +332,7 @@ const (
 	HopscopeVarHsLastSplit            = "hs_last_split"
 	HopscopeVarHsNfOut                = "hs_nf_out"
 	HopscopeVarHsNoReason             = "hs_no_reason"
+	HopscopeVarHsNoSocket             = "hs_no_socket"
 	HopscopeVarHsQuiet                = "hs_quiet"
 	HopscopeVarHsRetransmitHasErr     = "hs_retransmit_has_err"
 	HopscopeVarHsRingBytes            = "hs_ring_bytes"
@@ -441,6 +442,7 @@ type HopscopeVariableSpecs struct {
 	HsLastSplit        *ebpf.VariableSpec `ebpf:"hs_last_split"`
 	HsNfOut            *ebpf.VariableSpec `ebpf:"hs_nf_out"`
 	HsNoReason         *ebpf.VariableSpec `ebpf:"hs_no_reason"`
+	HsNoSocket         *ebpf.VariableSpec `ebpf:"hs_no_socket"`
 	HsQuiet            *ebpf.VariableSpec `ebpf:"hs_quiet"`
 	HsRetransmitHasErr *ebpf.VariableSpec `ebpf:"hs_retransmit_has_err"`
 	HsRingBytes        *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
@@ -518,6 +520,7 @@ type HopscopeVariables struct {
 	HsLastSplit        *ebpf.Variable `ebpf:"hs_last_split"`
 	HsNfOut            *ebpf.Variable `ebpf:"hs_nf_out"`
 	HsNoReason         *ebpf.Variable `ebpf:"hs_no_reason"`
+	HsNoSocket         *ebpf.Variable `ebpf:"hs_no_socket"`
 	HsQuiet            *ebpf.Variable `ebpf:"hs_quiet"`
 	HsRetransmitHasErr *ebpf.Variable `ebpf:"hs_retransmit_has_err"`
 	HsRingBytes        *ebpf.Variable `ebpf:"hs_ring_bytes"`

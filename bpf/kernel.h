@@ -26,6 +26,8 @@ typedef _Bool bool;
 #define IPPROTO_UDP 17
 #define IPPROTO_FRAGMENT 44
 #define IPPROTO_ICMPV6 58
+#define ICMP_ECHOREPLY 0
+#define ICMPV6_ECHO_REPLY 129
 
 #define IFF_LOOPBACK 0x8 /* uapi/linux/if.h */
 

@@ -15,9 +15,10 @@
 #define SPLIT_WINDOW (10 * NSEC_PER_SEC)
 
 /* A GSO skb holds up to 64 kB (the most that software GSO splits), and starts
- * in one of the 16 blocks of 4 kB that lie at or before its segment. */
-#define BLOCK_SHIFT 12
-#define BLOCKS 17
+ * in one of the blocks of 2 kB that lie at or before its segment. Two full
+ * segments do not fit a block, so that no two skbs begin in one. */
+#define BLOCK_SHIFT 11
+#define BLOCKS 33
 
 inline_ __u64 flow_hash(const struct hs_tuple *t)
 {

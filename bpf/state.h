@@ -117,6 +117,7 @@ struct hs_range {
 const volatile struct hs_range hs_quiet[HS_QUIET] = {};
 /* NOT_SPECIFIED: 1 in 6.1, 2 in 6.12; 0 where there are no reasons. */
 const volatile __u32 hs_no_reason = 0;
+const volatile __u32 hs_no_socket = 0; /* NO_SOCKET; 0 where there are no reasons */
 
 /* Whether the host's own packets are born at OUTPUT. */
 enum hs_nf_out {

@@ -37,7 +37,8 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 		"hs_ring_bytes":         uint32(cfg.RingBytes),
 		"hs_slow_ns":            uint64(cfg.Slow),
 		"hs_quiet":              quietConstant(k.symbols.quiet()),
-		"hs_no_reason":          k.noReason(),
+		"hs_no_reason":          k.reason("NOT_SPECIFIED"),
+		"hs_no_socket":          k.reason("NO_SOCKET"),
 	})
 }
 

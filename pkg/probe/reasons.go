@@ -24,11 +24,12 @@ func readReasons(spec *btf.Spec) map[uint32]string {
 	return names
 }
 
-// noReason is the number of NOT_SPECIFIED, 1 in 6.1 and 2 in 6.12; 0, which is
-// what the programs take for the reason then, where the kernel tells none.
-func (k kernelFacts) noReason() uint32 {
-	for n, name := range k.reasons {
-		if name == "NOT_SPECIFIED" {
+// reason is the number of a reason in this kernel (NOT_SPECIFIED is 1 in 6.1 and
+// 2 in 6.12); 0, which is what the programs take for the reason then, where the
+// kernel tells none.
+func (k kernelFacts) reason(name string) uint32 {
+	for n, have := range k.reasons {
+		if have == name {
 			return n
 		}
 	}
