@@ -15,7 +15,7 @@ const (
 	// record): the ring is polled. At 100,000 records a second of 400 B each,
 	// 10 ms fill 2 % of the default ring.
 	pollEvery  = 10 * time.Millisecond
-	sweepEvery = 250 * time.Millisecond
+	sweepEvery = 500 * time.Millisecond
 )
 
 // Read hands every record to fn, in the order of the ring, until ctx is done;

@@ -24,7 +24,7 @@ const (
 
 // How long a slot may stay as it is.
 const (
-	deadFor    = 200 * time.Millisecond // then its memory is given back
+	deadFor    = 200 * time.Millisecond // then its memory is given back, if it is needed
 	pendingFor = 500 * time.Millisecond // delivered, and tcp_probe will not come
 	liveFor    = 30 * time.Second       // longer than any queue holds a packet
 
@@ -91,16 +91,27 @@ func monotonic() uint64 {
 }
 
 // sweep ends what is due. Records of journeys that it completes go to emit.
+// Dead slots are given back only when slots fill half of the table: the kernel
+// side reuses them in place, and must not lose one that it is about to reuse.
 func (s sweeper) sweep(emit func(raw []byte)) error {
 	now := monotonic()
-	var due []uint64
+	var due, dead []uint64
+	slots := 0
 	err := s.each(func(key uint64, slot *bpf.HopscopeHsSlot) {
-		if expired(slot, now) {
+		slots++
+		switch {
+		case !expired(slot, now):
+		case slot.State == slotDead:
+			dead = append(dead, key)
+		default:
 			due = append(due, key)
 		}
 	})
 	if err != nil {
 		return err
+	}
+	if slots > int(s.slots.MaxEntries())/2 {
+		due = append(due, dead...)
 	}
 	for _, key := range due {
 		var slot bpf.HopscopeHsSlot
