@@ -10,7 +10,7 @@ readonly SOCKET=/var/run/docker.sock
 
 readonly TOOLS=(clang-19 llvm-19 clang-format-19 libbpf-dev)
 readonly ENGINE=(docker.io iptables nftables iproute2 busybox-static ethtool
-                 tcpdump procps ca-certificates)
+                 tcpdump procps kmod tmux ca-certificates)
 readonly MATRIX=(qemu-system-x86 nftables xz-utils debian-archive-keyring)
 readonly BROWSER=(chromium fonts-dejavu-core)
 
