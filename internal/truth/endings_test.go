@@ -51,9 +51,16 @@ func (p *pair) merged(t *testing.T) {
 	sent, passed := lab.AFPacketCount(t, p.client.Netns, "eth0"), lab.AFPacketCount(t, lab.HostNetns, to)
 	r := p.bulk(t, "20000000")
 	merged, want := r.counts.Endings["gro_merged"], sent.Stop().Packets-passed.Stop().Packets
-	t.Logf("%d merged, by AF_PACKET %d; %v; %v", merged, want, r.counts.Endings, r.counts.Notes)
-	if want == 0 || share(merged, want) < 0.999 || share(merged, want) > 1.001 {
-		t.Errorf("%d packets merged, want %d", merged, want)
+	// When the kernel leaves a program out on a CPU where it runs already
+	// (missed_runs), a parent's end is not seen, and all its segments, up to 45
+	// here, are orphans: lost to the tracer, and counted.
+	orphans := r.counts.Notes["orphaned_segments"]
+	t.Logf("%d merged and %d orphans, by AF_PACKET %d; %v; %v", merged, orphans, want, r.counts.Endings, r.counts.Notes)
+	if want == 0 || share(merged, want) < 0.99 || share(merged+orphans, want) < 0.999 || share(merged, want) > 1.001 {
+		t.Errorf("%d packets merged, %d orphans, want %d", merged, orphans, want)
+	}
+	if orphans > 0 && r.counts.Notes["missed_runs"] == 0 {
+		t.Errorf("%d orphans, though no program was left out", orphans)
 	}
 	for _, j := range endedBy(r, journey.EndingMerged) {
 		if last := j.Stops[len(j.Stops)-1]; last.Point != journey.PointMerged {
@@ -92,7 +99,13 @@ func (p *pair) bulk(t *testing.T, bytes string) result {
 	tr := begin(t, pipeline.Options{})
 	p.client.Run("bulk", "--bytes", bytes, p.at)
 	r := tr.end()
-	r.wantSound(t)
+	r.wantExact(t)
+	// A split packet has one sign of its end, consume_skb. The kernel leaves a
+	// program out on a CPU where it runs already, and counts that: as many
+	// journeys may be lost, and not one more.
+	if lost := r.counts.LostTotal(); lost > r.counts.Notes["missed_runs"] {
+		t.Errorf("lost %v, with %d missed runs", r.counts.Lost, r.counts.Notes["missed_runs"])
+	}
 	return r
 }
 
