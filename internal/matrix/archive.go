@@ -57,22 +57,20 @@ func newArchive(ctx context.Context, dir string) (archive, error) {
 
 // sourcesList names the suites at the addresses that the machine itself uses.
 func sourcesList(ctx context.Context) ([]byte, error) {
-	bases := map[string]string{
-		"Debian":          "http://deb.debian.org/debian/",
-		"Debian-Security": "http://deb.debian.org/debian-security/",
-	}
+	bases := map[string]string{}
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask apt for its sources: %w", err)
 	}
 	for line := range strings.Lines(string(out)) {
 		label, uri, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if bases[label] != "" {
-			bases[label] = uri
-		}
+		bases[label] = uri
 	}
 	var list bytes.Buffer
 	for _, s := range suites {
+		if bases[s.label] == "" {
+			return nil, fmt.Errorf("apt knows no source labelled %s: run apt-get update", s.label)
+		}
 		fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, bases[s.label], s.suite)
 	}
 	return list.Bytes(), nil
