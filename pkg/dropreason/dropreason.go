@@ -1,0 +1,52 @@
+// Package dropreason says what the kernel means by the reasons for which it
+// drops packets (include/net/dropreason-core.h), and what usually mends it.
+// docs/drops.md is written from it.
+package dropreason
+
+import (
+	"slices"
+	"strings"
+)
+
+// Reason is one reason, or several that mean the same to who looks for a fault.
+type Reason struct {
+	Names   []string // without the prefix SKB_DROP_REASON_
+	Meaning string
+	Mend    string
+}
+
+// Find gives the explanation of a reason, with or without its prefix and in any
+// case of letters; false for one that is not explained.
+func Find(name string) (Reason, bool) {
+	name = Clean(name)
+	for _, r := range All() {
+		if slices.Contains(r.Names, name) {
+			return r, true
+		}
+	}
+	return Reason{}, false
+}
+
+// Clean is a reason's name as this package has it.
+func Clean(name string) string {
+	name = strings.ToUpper(strings.TrimSpace(name))
+	return strings.TrimPrefix(strings.TrimPrefix(name, "SKB_DROP_REASON_"), "SKB_")
+}
+
+// Near are the names that hold a part of the given one, for who mistyped it.
+func Near(name string) (out []string) {
+	name = Clean(name)
+	for _, r := range All() {
+		for _, n := range r.Names {
+			if name != "" && (strings.Contains(n, name) || strings.Contains(name, n)) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+// All lists the reasons, from the socket down to the device.
+func All() []Reason {
+	return slices.Concat(atSocket(), inTCP(), inNetfilter(), inIP(), atDevice())
+}

@@ -1,0 +1,67 @@
+package dropreason
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the table of docs/drops.md")
+
+const (
+	page  = "../../docs/drops.md"
+	begin = "<!-- reasons: written by go test ./pkg/dropreason -update -->\n"
+	end   = "<!-- end of reasons -->\n"
+)
+
+func TestDocumented(t *testing.T) {
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(b), begin)
+	table, tail, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		t.Fatalf("%s has no table of reasons", page)
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(head+begin+Markdown()+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if table != Markdown() {
+		t.Errorf("%s differs: go test ./pkg/dropreason -update writes it", page)
+	}
+}
+
+func TestEachReasonIsExplainedOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range All() {
+		if len(r.Names) == 0 || r.Meaning == "" || r.Mend == "" || strings.Contains(r.Meaning+r.Mend, "|") {
+			t.Errorf("%+v", r)
+		}
+		for _, n := range r.Names {
+			if seen[n] || n != Clean(n) {
+				t.Errorf("%s is there twice, or with a prefix", n)
+			}
+			seen[n] = true
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	for _, name := range []string{"NETFILTER_DROP", "SKB_DROP_REASON_NETFILTER_DROP", " netfilter_drop "} {
+		if r, ok := Find(name); !ok || r.Names[0] != "NETFILTER_DROP" {
+			t.Errorf("%q: %v, %v", name, r, ok)
+		}
+	}
+	if r, ok := Find("NO_SUCH_REASON"); ok {
+		t.Errorf("%v", r)
+	}
+	if near := Near("listen"); len(near) < 2 {
+		t.Errorf("near listen: %v", near)
+	}
+	if near := Near(""); near != nil {
+		t.Errorf("near nothing: %v", near)
+	}
+}
