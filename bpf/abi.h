@@ -85,8 +85,19 @@ enum hs_counter {
 	HS_C_DROPS = 24,	     /* dropped IP packets, tracked or not */
 	HS_C_DROPS_OTHER = 25,	     /* of those, beyond the table of groups */
 	HS_C_RETRANSMITS_OTHER = 26, /* retransmissions beyond the table of flows */
-	HS_C_RUNS = 27,		     /* + enum hs_prog: heartbeat of each program */
-	HS_C_MAX = 40,
+	HS_C_EVENTS = 27,	     /* exchanges and connects put on hs_events */
+	HS_C_EVENTS_LOST = 28,	     /* ... that did not fit: nobody read in time */
+	HS_C_EVENTS_UNSAMPLED = 29,  /* exchanges that the sample rate left out */
+	HS_C_EVENTS_FILTERED = 30,   /* ... of no selected container */
+	HS_C_SOCKETS_OTHER = 31,     /* connections beyond the table of sockets */
+	HS_C_RESETS_OTHER = 32,	     /* resets beyond the table of flows */
+	HS_C_UNWEIGHTED = 33,	     /* suppressed ones whose stand-in found the ring full */
+	HS_C_DNS_QUERIES = 36,	     /* DNS queries sent, as recorded */
+	HS_C_DNS_ANSWERS = 37,	     /* DNS answers received, as recorded */
+	HS_C_DNS_UNREAD = 38,	     /* of both: the header was not in reach */
+	HS_C_DNS_RING_FULL = 39,     /* DNS messages lost: hs_dns was full */
+	HS_C_RUNS = 48,		     /* + enum hs_prog: heartbeat of each program */
+	HS_C_MAX = 80,
 };
 
 enum hs_prog {
@@ -102,6 +113,11 @@ enum hs_prog {
 	HS_R_CONSUME,
 	HS_R_NF,
 	HS_R_RETRANSMIT,
+	HS_R_SPACE_ADJUST, /* tcp_rcv_space_adjust: an application read */
+	HS_R_SOCK_STATE,   /* inet_sock_set_state */
+	HS_R_SEND_RESET,
+	HS_R_RECEIVE_RESET,
+	HS_R_DESTROY_SOCK,
 	HS_R_MAX,
 };
 
@@ -123,7 +139,7 @@ struct hs_tuple {
 	__u8 daddr[16];
 	__u16 sport;
 	__u16 dport;
-};
+} __attribute__((aligned(4)));
 
 /* What NAT leaves alone, so that a packet can be told from the next one at
  * the same address. TCP: seq, ack | TSval, payload length, IPv4 id.
@@ -163,6 +179,12 @@ enum hs_drop_by {
 	HS_BY_DEVICE = 3,
 };
 
+/* Whether connection tracking knew a packet that netfilter dropped. */
+enum hs_track {
+	HS_T_UNTRACKED = 1, /* it had not seen the packet, or was told not to */
+	HS_T_TRACKED = 2,
+};
+
 /* Dropped packets that are counted together. */
 struct hs_drop_key {
 	__u64 location;
@@ -179,7 +201,9 @@ struct hs_drop_key {
 	__u8 by;	/* enum hs_drop_by */
 	__u8 point;	/* the last one of a tracked packet */
 	__u8 tcp_flags; /* SYN, RST, FIN */
-	__u8 pad;
+	__u8 track;	/* enum hs_track, 0 unless netfilter dropped it */
+	__u8 stop;	/* of the last stop's flags, HS_S_PORT */
+	__u8 pad[7];
 };
 
 /* TCP sockets of one owner that serve, or use, one service of one peer. */
@@ -202,6 +226,106 @@ enum hs_retransmit {
 	HS_X_SYNACK = 4,
 	HS_X_OTHER = 5,
 	HS_X_MAX,
+};
+
+/* What a record on the ring hs_events is; its first byte says it. */
+enum hs_event_kind {
+	HS_EV_EXCHANGE = 1,
+	HS_EV_CONNECT = 2,
+	HS_EV_ACCEPT = 3, /* a struct hs_connect, too */
+};
+
+/* Which end of a connection a socket is: clients send the requests. */
+enum hs_role {
+	HS_ROLE_UNKNOWN = 0,
+	HS_ROLE_CLIENT = 1,
+	HS_ROLE_SERVER = 2,
+};
+
+enum hs_event_flag {
+	HS_EF_FIRST = 1,	/* the first one of a connection seen from its start */
+	HS_EF_MIDWAY = 2,	/* the connection is older than the trace */
+	HS_EF_PIPELINED = 4,	/* the next request began before this answer was read */
+	HS_EF_SERVER_FIRST = 8, /* no request: the server's greeting on a new connection */
+	HS_EF_STREAM = 16,	/* no request and answer: they interleave, or the server pushes */
+	HS_EF_CLOSED = 32,	/* the connection's close ended it */
+	HS_EF_RESET = 64,	/* a reset did */
+};
+
+/* One end of a TCP connection. Addresses are written as in hs_tuple, ports in
+ * host order. */
+struct hs_sock {
+	__u64 cookie; /* tells it from other sockets: its address in the kernel */
+	__u64 cgroup;
+	__u8 local[16];
+	__u8 remote[16];
+	__u16 lport;
+	__u16 rport;
+	__u32 netns;
+	__u32 tgid; /* process that reads and writes, 0: unknown */
+	__u32 tid;  /* thread of the first read (server) or send (client), 0: unknown */
+};
+
+/* What one end of a connection saw of a request burst and the answer to it.
+ * Times are CLOCK_MONOTONIC in ns, 0: not seen. Sequence numbers are the same
+ * at both ends, whatever NAT did: the pair joins the two records. Sampling goes
+ * by request_seq, so that both ends keep the same ones. What the server says
+ * unasked has neither time nor bytes of a request. answer_bytes is 0 where there
+ * was no answer before the connection ended. */
+struct hs_exchange {
+	__u8 kind;
+	__u8 role;
+	__u8 flags;
+	__u8 family; /* 4 or 6 */
+	__u32 weight;
+	struct hs_sock sock;
+	__u64 request_ns;      /* its first byte: sent (client), or taken in by TCP (server) */
+	__u64 request_end_ns;  /* its last byte, likewise */
+	__u64 request_read_ns; /* server: the application's last read before it answered */
+	__u64 answer_ns;       /* its first byte: sent (server), or taken in by TCP (client) */
+	__u64 answer_end_ns;   /* its last byte, likewise */
+	__u64 answer_read_ns;  /* client: the application's last read */
+	__u32 request_seq;     /* sequence number of its first byte */
+	__u32 answer_seq;
+	__u32 request_bytes;
+	__u32 answer_bytes;
+	__u32 srtt_us; /* smoothed round trip time, 0: unknown */
+	__u32 pad;
+};
+
+/* The outcome of one connect(2), or of its like; or a connection that accept(2)
+ * fetched. */
+struct hs_connect {
+	__u8 kind;
+	__u8 family;
+	__u16 error; /* 0, or an errno; ECANCELED: the application gave up first */
+	__u32 weight;
+	struct hs_sock sock;
+	__u64 start_ns; /* the first SYN, or the begin in the accept queue */
+	__u64 end_ns;
+};
+
+/* What a DNS message is, for the socket at hand. */
+enum hs_dns_kind {
+	HS_D_QUERY = 1,	 /* it left */
+	HS_D_ANSWER = 2, /* it arrived */
+};
+
+/* One DNS message of a socket that asks. Addresses are as in hs_tuple, and as
+ * the socket sees them: those of a query before, those of an answer after NAT. */
+struct hs_dns_message {
+	__u64 at_ns;  /* CLOCK_MONOTONIC */
+	__u64 socket; /* tells sockets apart while they live */
+	__u64 cgroup;
+	__u8 local[16];
+	__u8 remote[16];
+	__u32 netns;
+	__u16 port;  /* the local one */
+	__u16 id;    /* RFC 1035, 4.1.1; 0 when unread */
+	__u16 flags; /* the header's second word; 0 when unread */
+	__u8 kind;   /* enum hs_dns_kind */
+	__u8 unread; /* 1: the header was not in reach */
+	__u32 pad;
 };
 
 /* A container's share of the kernel's filter: network namespace or cgroup. */

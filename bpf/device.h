@@ -13,12 +13,10 @@ inline_ bool physical(struct net_device *dev)
 inline_ __u8 device_flags(struct net_device *dev)
 {
 	__u64 priv = BPF_CORE_READ_BITFIELD(dev, priv_flags);
-	__u8 flags = 0;
+	__u64 bridge = priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_EBRIDGE);
+	__u64 port = priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT);
+	__u32 flags = nonzero(bridge) * HS_S_BRIDGE | nonzero(port) * HS_S_PORT;
 
-	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_EBRIDGE))
-		flags |= HS_S_BRIDGE;
-	if (priv & bpf_core_enum_value(enum netdev_priv_flags, IFF_BRIDGE_PORT))
-		flags |= HS_S_PORT;
 	if (physical(dev))
 		flags |= HS_S_PHYS;
 	return flags;
@@ -37,9 +35,17 @@ inline_ __u32 device_kind(struct net_device *dev)
 	return kind;
 }
 
+/* Most devices are veths: their driver is known by its address once it was seen. */
 inline_ bool is_veth(struct net_device *dev)
 {
-	return device_kind(dev) == KIND('v', 'e', 't', 'h');
+	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
+
+	if (hs_veth_ops && (__u64)ops == hs_veth_ops)
+		return true;
+	if (device_kind(dev) != KIND('v', 'e', 't', 'h'))
+		return false;
+	hs_veth_ops = (__u64)ops;
+	return true;
 }
 
 inline_ bool is_tunnel(struct net_device *dev)
@@ -55,9 +61,7 @@ inline_ void at_device(struct hs_at *at, __u8 point, struct net_device *dev, str
 	at->point = point;
 	at->ifindex = dev->ifindex;
 	at->netns = dev->nd_net.net->ns.inum;
-	at->flags = device_flags(dev);
-	if (encapsulated(skb))
-		at->flags |= HS_S_ENCAP;
+	at->flags = device_flags(dev) | encapsulated(skb) * HS_S_ENCAP;
 }
 
 #endif

@@ -8,7 +8,8 @@
 #ifndef HOPSCOPE_DROPS_H
 #define HOPSCOPE_DROPS_H
 
-#include "slot.h"
+#include "owner.h"
+#include "record.h"
 
 struct hs_drop {
 	__u64 count; /* skbs */
@@ -24,6 +25,18 @@ struct {
 	__type(value, struct hs_drop);
 } hs_drops SEC(".maps");
 
+/* The listener that the packet under way on this CPU found full. */
+struct hs_listener {
+	__u64 skb;
+	__u64 sk;
+	__u64 cgroup;
+	__u64 at_ns;
+	__u32 netns;
+	__u32 drops;  /* sk_drops before */
+	__u32 reason; /* why it will be refused, if it is */
+	__u32 pad;
+};
+
 #define STACK_DEPTH 24
 
 struct {
@@ -33,14 +46,16 @@ struct {
 	__uint(value_size, STACK_DEPTH * sizeof(__u64));
 } hs_drop_stacks SEC(".maps");
 
+/* Without a branch, since each would count in everything behind it: a location
+ * is inside where it lies neither before the start nor behind the end. */
 inline_ bool quiet(__u64 location)
 {
+	__u64 outside = ~0ULL;
 	int i;
 
 	for (i = 0; i < HS_QUIET; i++)
-		if (location >= hs_quiet[i].start && location < hs_quiet[i].end)
-			return true;
-	return false;
+		outside &= (location - hs_quiet[i].start) | (hs_quiet[i].end - 1 - location);
+	return !(outside >> 63);
 }
 
 inline_ void owner_by_journey(struct hs_drop_key *key, struct hs_slot *slot)
@@ -52,6 +67,7 @@ inline_ void owner_by_journey(struct hs_drop_key *key, struct hs_slot *slot)
 	key->born_netns = slot->stops[0].netns;
 	if (l) {
 		key->point = l->point;
+		key->stop = l->flags & HS_S_PORT;
 		key->ifindex = l->ifindex;
 		key->netns = l->netns;
 	}
@@ -81,6 +97,14 @@ inline_ void owner_by_place(struct hs_drop_key *key, struct sk_buff *skb)
 	}
 }
 
+/* A handshake's packet may have neither device nor socket at its end. */
+inline_ void owner_by_listener(struct hs_drop_key *key, const struct hs_listener *l)
+{
+	key->by = HS_BY_SOCKET;
+	key->cgroup = l->cgroup;
+	key->netns = l->netns;
+}
+
 /* The ports of clients differ from connection to connection: the lower of the
  * two stands for the service. */
 inline_ __u16 service_port(const struct hs_packet *p)
@@ -90,8 +114,24 @@ inline_ __u16 service_port(const struct hs_packet *p)
 	return p->tuple.sport < p->tuple.dport ? p->tuple.sport : p->tuple.dport;
 }
 
+#define NFCT_PTRMASK (~7UL) /* the low bits are enum ip_conntrack_info */
+
+/* tracked tells whether netfilter dropped a packet before or after connection
+ * tracking had seen it. */
+inline_ __u8 tracked(struct sk_buff *skb, __u32 reason)
+{
+	if (reason != hs_netfilter_drop || !bpf_core_field_exists(struct sk_buff, _nfct))
+		return 0;
+	return skb->_nfct & NFCT_PTRMASK ? HS_T_TRACKED : HS_T_UNTRACKED;
+}
+
+/* A dropped packet is always worth its record, until this many are alike: then
+ * records are left out as those of others are, for a flood would fill the ring.
+ * Each is counted in any case. */
+#define FLOOD 4096
+
 inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __u32 reason,
-			__u64 location)
+			__u64 location, const struct hs_listener *l)
 {
 	struct hs_drop_key key = { .location = location, .reason = reason };
 	struct hs_drop *seen, new = { .count = 1, .stack = -1 };
@@ -103,11 +143,14 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	key.proto = p.proto;
 	key.family = p.family;
 	key.port = service_port(&p);
+	key.track = tracked(skb, reason);
 	key.tcp_flags = p.tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN);
-	__builtin_memcpy(key.saddr, p.tuple.saddr, sizeof(key.saddr));
-	__builtin_memcpy(key.daddr, p.tuple.daddr, sizeof(key.daddr));
+	copy_addr(key.saddr, p.tuple.saddr);
+	copy_addr(key.daddr, p.tuple.daddr);
 	if (slot)
 		owner_by_journey(&key, slot);
+	else if (l)
+		owner_by_listener(&key, l);
 	else
 		owner_by_place(&key, skb);
 	seen = bpf_map_lookup_elem(&hs_drops, &key);
@@ -125,6 +168,8 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	}
 	if (seen) {
 		__sync_fetch_and_add(&seen->count, 1);
+		if (slot)
+			slot->flood = seen->count > FLOOD;
 		seen->last_ns = bpf_ktime_get_ns();
 	} else {
 		count(HS_C_DROPS_OTHER);

@@ -18,6 +18,33 @@ type HopscopeHsAddr struct {
 	B [16]uint8
 }
 
+type HopscopeHsConn struct {
+	_         structs.HostLayout
+	Sent      uint32
+	Received  uint32
+	Copied    uint32
+	Filter    uint32
+	Phase     uint8
+	Wanted    uint8
+	Crossings uint8
+	Spoken    uint8
+	Pad       [4]uint8
+	X         HopscopeHsExchange
+	LastNs    uint64
+	QueuedNs  uint64
+}
+
+type HopscopeHsConnect struct {
+	_       structs.HostLayout
+	Kind    uint8
+	Family  uint8
+	Error   uint16
+	Weight  uint32
+	Sock    HopscopeHsSock
+	StartNs uint64
+	EndNs   uint64
+}
+
 type HopscopeHsCounter uint32
 
 const (
@@ -40,13 +67,48 @@ const (
 	HopscopeHsCounterHS_C_DROPS             HopscopeHsCounter = 24
 	HopscopeHsCounterHS_C_DROPS_OTHER       HopscopeHsCounter = 25
 	HopscopeHsCounterHS_C_RETRANSMITS_OTHER HopscopeHsCounter = 26
-	HopscopeHsCounterHS_C_RUNS              HopscopeHsCounter = 27
-	HopscopeHsCounterHS_C_MAX               HopscopeHsCounter = 40
+	HopscopeHsCounterHS_C_EVENTS            HopscopeHsCounter = 27
+	HopscopeHsCounterHS_C_EVENTS_LOST       HopscopeHsCounter = 28
+	HopscopeHsCounterHS_C_EVENTS_UNSAMPLED  HopscopeHsCounter = 29
+	HopscopeHsCounterHS_C_EVENTS_FILTERED   HopscopeHsCounter = 30
+	HopscopeHsCounterHS_C_SOCKETS_OTHER     HopscopeHsCounter = 31
+	HopscopeHsCounterHS_C_RESETS_OTHER      HopscopeHsCounter = 32
+	HopscopeHsCounterHS_C_UNWEIGHTED        HopscopeHsCounter = 33
+	HopscopeHsCounterHS_C_DNS_QUERIES       HopscopeHsCounter = 36
+	HopscopeHsCounterHS_C_DNS_ANSWERS       HopscopeHsCounter = 37
+	HopscopeHsCounterHS_C_DNS_UNREAD        HopscopeHsCounter = 38
+	HopscopeHsCounterHS_C_DNS_RING_FULL     HopscopeHsCounter = 39
+	HopscopeHsCounterHS_C_RUNS              HopscopeHsCounter = 48
+	HopscopeHsCounterHS_C_MAX               HopscopeHsCounter = 80
 )
 
 type HopscopeHsCounters struct {
-	_ structs.HostLayout
-	N [40]uint64
+	_   structs.HostLayout
+	N   [80]uint64
+	Skb [17]uint64
+}
+
+type HopscopeHsDnsKind uint32
+
+const (
+	HopscopeHsDnsKindHS_D_QUERY  HopscopeHsDnsKind = 1
+	HopscopeHsDnsKindHS_D_ANSWER HopscopeHsDnsKind = 2
+)
+
+type HopscopeHsDnsMessage struct {
+	_      structs.HostLayout
+	AtNs   uint64
+	Socket uint64
+	Cgroup uint64
+	Local  [16]uint8
+	Remote [16]uint8
+	Netns  uint32
+	Port   uint16
+	Id     uint16
+	Flags  uint16
+	Kind   uint8
+	Unread uint8
+	Pad    uint32
 }
 
 type HopscopeHsDrop struct {
@@ -82,7 +144,9 @@ type HopscopeHsDropKey struct {
 	By        uint8
 	Point     uint8
 	TcpFlags  uint8
-	Pad       uint8
+	Track     uint8
+	Stop      uint8
+	Pad       [7]uint8
 }
 
 type HopscopeHsEnding uint32
@@ -99,6 +163,48 @@ const (
 	HopscopeHsEndingHS_E_REASSEMBLED HopscopeHsEnding = 8
 	HopscopeHsEndingHS_E_MAX         HopscopeHsEnding = 9
 )
+
+type HopscopeHsEventFlag uint32
+
+const (
+	HopscopeHsEventFlagHS_EF_FIRST        HopscopeHsEventFlag = 1
+	HopscopeHsEventFlagHS_EF_MIDWAY       HopscopeHsEventFlag = 2
+	HopscopeHsEventFlagHS_EF_PIPELINED    HopscopeHsEventFlag = 4
+	HopscopeHsEventFlagHS_EF_SERVER_FIRST HopscopeHsEventFlag = 8
+	HopscopeHsEventFlagHS_EF_STREAM       HopscopeHsEventFlag = 16
+	HopscopeHsEventFlagHS_EF_CLOSED       HopscopeHsEventFlag = 32
+	HopscopeHsEventFlagHS_EF_RESET        HopscopeHsEventFlag = 64
+)
+
+type HopscopeHsEventKind uint32
+
+const (
+	HopscopeHsEventKindHS_EV_EXCHANGE HopscopeHsEventKind = 1
+	HopscopeHsEventKindHS_EV_CONNECT  HopscopeHsEventKind = 2
+	HopscopeHsEventKindHS_EV_ACCEPT   HopscopeHsEventKind = 3
+)
+
+type HopscopeHsExchange struct {
+	_             structs.HostLayout
+	Kind          uint8
+	Role          uint8
+	Flags         uint8
+	Family        uint8
+	Weight        uint32
+	Sock          HopscopeHsSock
+	RequestNs     uint64
+	RequestEndNs  uint64
+	RequestReadNs uint64
+	AnswerNs      uint64
+	AnswerEndNs   uint64
+	AnswerReadNs  uint64
+	RequestSeq    uint32
+	AnswerSeq     uint32
+	RequestBytes  uint32
+	AnswerBytes   uint32
+	SrttUs        uint32
+	Pad           uint32
+}
 
 type HopscopeHsFilterAddr uint32
 
@@ -182,6 +288,18 @@ const (
 	HopscopeHsJourneyFlagHS_J_OUTER     HopscopeHsJourneyFlag = 64
 )
 
+type HopscopeHsListener struct {
+	_      structs.HostLayout
+	Skb    uint64
+	Sk     uint64
+	Cgroup uint64
+	AtNs   uint64
+	Netns  uint32
+	Drops  uint32
+	Reason uint32
+	Pad    uint32
+}
+
 type HopscopeHsParentKey struct {
 	_ structs.HostLayout
 	A uint64
@@ -208,25 +326,36 @@ const (
 type HopscopeHsProg uint32
 
 const (
-	HopscopeHsProgHS_R_QUEUE      HopscopeHsProg = 0
-	HopscopeHsProgHS_R_XMIT       HopscopeHsProg = 1
-	HopscopeHsProgHS_R_NETIF_RX   HopscopeHsProg = 2
-	HopscopeHsProgHS_R_RECEIVE    HopscopeHsProg = 3
-	HopscopeHsProgHS_R_GRO_ENTRY  HopscopeHsProg = 4
-	HopscopeHsProgHS_R_GRO_EXIT   HopscopeHsProg = 5
-	HopscopeHsProgHS_R_DELIVER    HopscopeHsProg = 6
-	HopscopeHsProgHS_R_TCP_PROBE  HopscopeHsProg = 7
-	HopscopeHsProgHS_R_KFREE      HopscopeHsProg = 8
-	HopscopeHsProgHS_R_CONSUME    HopscopeHsProg = 9
-	HopscopeHsProgHS_R_NF         HopscopeHsProg = 10
-	HopscopeHsProgHS_R_RETRANSMIT HopscopeHsProg = 11
-	HopscopeHsProgHS_R_MAX        HopscopeHsProg = 12
+	HopscopeHsProgHS_R_QUEUE         HopscopeHsProg = 0
+	HopscopeHsProgHS_R_XMIT          HopscopeHsProg = 1
+	HopscopeHsProgHS_R_NETIF_RX      HopscopeHsProg = 2
+	HopscopeHsProgHS_R_RECEIVE       HopscopeHsProg = 3
+	HopscopeHsProgHS_R_GRO_ENTRY     HopscopeHsProg = 4
+	HopscopeHsProgHS_R_GRO_EXIT      HopscopeHsProg = 5
+	HopscopeHsProgHS_R_DELIVER       HopscopeHsProg = 6
+	HopscopeHsProgHS_R_TCP_PROBE     HopscopeHsProg = 7
+	HopscopeHsProgHS_R_KFREE         HopscopeHsProg = 8
+	HopscopeHsProgHS_R_CONSUME       HopscopeHsProg = 9
+	HopscopeHsProgHS_R_NF            HopscopeHsProg = 10
+	HopscopeHsProgHS_R_RETRANSMIT    HopscopeHsProg = 11
+	HopscopeHsProgHS_R_SPACE_ADJUST  HopscopeHsProg = 12
+	HopscopeHsProgHS_R_SOCK_STATE    HopscopeHsProg = 13
+	HopscopeHsProgHS_R_SEND_RESET    HopscopeHsProg = 14
+	HopscopeHsProgHS_R_RECEIVE_RESET HopscopeHsProg = 15
+	HopscopeHsProgHS_R_DESTROY_SOCK  HopscopeHsProg = 16
+	HopscopeHsProgHS_R_MAX           HopscopeHsProg = 17
 )
 
 type HopscopeHsRange struct {
 	_     structs.HostLayout
 	Start uint64
 	End   uint64
+}
+
+type HopscopeHsResets struct {
+	_        structs.HostLayout
+	Sent     uint64
+	Received uint64
 }
 
 type HopscopeHsRetransmit uint32
@@ -246,15 +375,39 @@ type HopscopeHsRetransmits struct {
 	Segments [6]uint64
 }
 
+type HopscopeHsRole uint32
+
+const (
+	HopscopeHsRoleHS_ROLE_UNKNOWN HopscopeHsRole = 0
+	HopscopeHsRoleHS_ROLE_CLIENT  HopscopeHsRole = 1
+	HopscopeHsRoleHS_ROLE_SERVER  HopscopeHsRole = 2
+)
+
 type HopscopeHsSlot struct {
 	_        structs.HostLayout
 	LastNs   uint64
 	PrevNs   uint64
+	Skb      uint64
+	Parent   uint64
 	State    uint32
 	Selected uint8
-	Pad      [3]uint8
+	Flood    uint8
+	Protocol uint16
 	J        HopscopeHsJourney
 	Stops    [32]HopscopeHsStop
+}
+
+type HopscopeHsSock struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Cgroup uint64
+	Local  [16]uint8
+	Remote [16]uint8
+	Lport  uint16
+	Rport  uint16
+	Netns  uint32
+	Tgid   uint32
+	Tid    uint32
 }
 
 type HopscopeHsStop struct {
@@ -280,64 +433,103 @@ const (
 	HopscopeHsStopFlagHS_S_TUNNEL   HopscopeHsStopFlag = 128
 )
 
+type HopscopeHsTrack uint32
+
+const (
+	HopscopeHsTrackHS_T_UNTRACKED HopscopeHsTrack = 1
+	HopscopeHsTrackHS_T_TRACKED   HopscopeHsTrack = 2
+)
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	HopscopeMapHsCount                = "hs_count"
-	HopscopeMapHsDropStacks           = "hs_drop_stacks"
-	HopscopeMapHsDrops                = "hs_drops"
-	HopscopeMapHsFilter               = "hs_filter"
-	HopscopeMapHsFilterAddrs          = "hs_filter_addrs"
-	HopscopeMapHsGroCurrent           = "hs_gro_current"
-	HopscopeMapHsParents              = "hs_parents"
-	HopscopeMapHsRetransmits          = "hs_retransmits"
-	HopscopeMapHsRing                 = "hs_ring"
-	HopscopeMapHsSlots                = "hs_slots"
-	HopscopeProgHsConsumeSkb          = "hs_consume_skb"
-	HopscopeProgHsDeliver             = "hs_deliver"
-	HopscopeProgHsDeliverFentry       = "hs_deliver_fentry"
-	HopscopeProgHsKfreeSkb            = "hs_kfree_skb"
-	HopscopeProgHsNapiGroFragsEntry   = "hs_napi_gro_frags_entry"
-	HopscopeProgHsNapiGroFragsExit    = "hs_napi_gro_frags_exit"
-	HopscopeProgHsNapiGroReceiveEntry = "hs_napi_gro_receive_entry"
-	HopscopeProgHsNapiGroReceiveExit  = "hs_napi_gro_receive_exit"
-	HopscopeProgHsNetDevQueue         = "hs_net_dev_queue"
-	HopscopeProgHsNetDevStartXmit     = "hs_net_dev_start_xmit"
-	HopscopeProgHsNetifReceiveSkb     = "hs_netif_receive_skb"
-	HopscopeProgHsNetifRx             = "hs_netif_rx"
-	HopscopeProgHsNfAfter             = "hs_nf_after"
-	HopscopeProgHsNfBefore            = "hs_nf_before"
-	HopscopeProgHsNfFentry            = "hs_nf_fentry"
-	HopscopeProgHsNfFexit             = "hs_nf_fexit"
-	HopscopeProgHsTcpProbe            = "hs_tcp_probe"
-	HopscopeProgHsTcpRetransmitSkb    = "hs_tcp_retransmit_skb"
-	HopscopeProgHsTcpRetransmitSynack = "hs_tcp_retransmit_synack"
-	HopscopeVarHsAbiCounter           = "hs_abi_counter"
-	HopscopeVarHsAbiDropBy            = "hs_abi_drop_by"
-	HopscopeVarHsAbiEnding            = "hs_abi_ending"
-	HopscopeVarHsAbiFilterAddr        = "hs_abi_filter_addr"
-	HopscopeVarHsAbiFilterKind        = "hs_abi_filter_kind"
-	HopscopeVarHsAbiJourneyFlag       = "hs_abi_journey_flag"
-	HopscopeVarHsAbiPoint             = "hs_abi_point"
-	HopscopeVarHsAbiProg              = "hs_abi_prog"
-	HopscopeVarHsAbiRetransmit        = "hs_abi_retransmit"
-	HopscopeVarHsAbiStopFlag          = "hs_abi_stop_flag"
-	HopscopeVarHsBirths               = "hs_births"
-	HopscopeVarHsFiltering            = "hs_filtering"
-	HopscopeVarHsGroDevices           = "hs_gro_devices"
-	HopscopeVarHsHasTcpProbe          = "hs_has_tcp_probe"
-	HopscopeVarHsHostNetns            = "hs_host_netns"
-	HopscopeVarHsKfreeHasReason       = "hs_kfree_has_reason"
-	HopscopeVarHsLastSplit            = "hs_last_split"
-	HopscopeVarHsNfOut                = "hs_nf_out"
-	HopscopeVarHsNoReason             = "hs_no_reason"
-	HopscopeVarHsNoSocket             = "hs_no_socket"
-	HopscopeVarHsQuiet                = "hs_quiet"
-	HopscopeVarHsRetransmitHasErr     = "hs_retransmit_has_err"
-	HopscopeVarHsRingBytes            = "hs_ring_bytes"
-	HopscopeVarHsSample               = "hs_sample"
-	HopscopeVarHsSlowNs               = "hs_slow_ns"
+	HopscopeMapHsConns                  = "hs_conns"
+	HopscopeMapHsCount                  = "hs_count"
+	HopscopeMapHsDns                    = "hs_dns"
+	HopscopeMapHsDropStacks             = "hs_drop_stacks"
+	HopscopeMapHsDrops                  = "hs_drops"
+	HopscopeMapHsEvents                 = "hs_events"
+	HopscopeMapHsFilter                 = "hs_filter"
+	HopscopeMapHsFilterAddrs            = "hs_filter_addrs"
+	HopscopeMapHsGroCurrent             = "hs_gro_current"
+	HopscopeMapHsListeners              = "hs_listeners"
+	HopscopeMapHsParents                = "hs_parents"
+	HopscopeMapHsResets                 = "hs_resets"
+	HopscopeMapHsRetransmits            = "hs_retransmits"
+	HopscopeMapHsRing                   = "hs_ring"
+	HopscopeMapHsSlots                  = "hs_slots"
+	HopscopeProgHsAcceptFexit           = "hs_accept_fexit"
+	HopscopeProgHsConsumeSkb            = "hs_consume_skb"
+	HopscopeProgHsDeliver               = "hs_deliver"
+	HopscopeProgHsDeliverFentry         = "hs_deliver_fentry"
+	HopscopeProgHsInetSockSetState      = "hs_inet_sock_set_state"
+	HopscopeProgHsInetSockSetStateAgain = "hs_inet_sock_set_state_again"
+	HopscopeProgHsKfreeSkb              = "hs_kfree_skb"
+	HopscopeProgHsNapiGroFragsEntry     = "hs_napi_gro_frags_entry"
+	HopscopeProgHsNapiGroFragsExit      = "hs_napi_gro_frags_exit"
+	HopscopeProgHsNapiGroReceiveEntry   = "hs_napi_gro_receive_entry"
+	HopscopeProgHsNapiGroReceiveExit    = "hs_napi_gro_receive_exit"
+	HopscopeProgHsNetDevQueue           = "hs_net_dev_queue"
+	HopscopeProgHsNetDevStartXmit       = "hs_net_dev_start_xmit"
+	HopscopeProgHsNetifReceiveSkb       = "hs_netif_receive_skb"
+	HopscopeProgHsNetifRx               = "hs_netif_rx"
+	HopscopeProgHsNfAfter               = "hs_nf_after"
+	HopscopeProgHsNfBefore              = "hs_nf_before"
+	HopscopeProgHsNfFentry              = "hs_nf_fentry"
+	HopscopeProgHsNfFexit               = "hs_nf_fexit"
+	HopscopeProgHsTcpDestroySock        = "hs_tcp_destroy_sock"
+	HopscopeProgHsTcpProbe              = "hs_tcp_probe"
+	HopscopeProgHsTcpRcvSpaceAdjust     = "hs_tcp_rcv_space_adjust"
+	HopscopeProgHsTcpReceiveReset       = "hs_tcp_receive_reset"
+	HopscopeProgHsTcpRetransmitSkb      = "hs_tcp_retransmit_skb"
+	HopscopeProgHsTcpRetransmitSynack   = "hs_tcp_retransmit_synack"
+	HopscopeProgHsTcpSendReset          = "hs_tcp_send_reset"
+	HopscopeVarHsAbiConnect             = "hs_abi_connect"
+	HopscopeVarHsAbiCounter             = "hs_abi_counter"
+	HopscopeVarHsAbiDnsKind             = "hs_abi_dns_kind"
+	HopscopeVarHsAbiDnsMessage          = "hs_abi_dns_message"
+	HopscopeVarHsAbiDropBy              = "hs_abi_drop_by"
+	HopscopeVarHsAbiEnding              = "hs_abi_ending"
+	HopscopeVarHsAbiEventFlag           = "hs_abi_event_flag"
+	HopscopeVarHsAbiEventKind           = "hs_abi_event_kind"
+	HopscopeVarHsAbiExchange            = "hs_abi_exchange"
+	HopscopeVarHsAbiFilterAddr          = "hs_abi_filter_addr"
+	HopscopeVarHsAbiFilterKind          = "hs_abi_filter_kind"
+	HopscopeVarHsAbiJourneyFlag         = "hs_abi_journey_flag"
+	HopscopeVarHsAbiPoint               = "hs_abi_point"
+	HopscopeVarHsAbiProg                = "hs_abi_prog"
+	HopscopeVarHsAbiRetransmit          = "hs_abi_retransmit"
+	HopscopeVarHsAbiRole                = "hs_abi_role"
+	HopscopeVarHsAbiStopFlag            = "hs_abi_stop_flag"
+	HopscopeVarHsAbiTrack               = "hs_abi_track"
+	HopscopeVarHsAcceptParams           = "hs_accept_params"
+	HopscopeVarHsBirths                 = "hs_births"
+	HopscopeVarHsConsumeHasLocation     = "hs_consume_has_location"
+	HopscopeVarHsFilterGen              = "hs_filter_gen"
+	HopscopeVarHsFiltering              = "hs_filtering"
+	HopscopeVarHsGroDevices             = "hs_gro_devices"
+	HopscopeVarHsHasTcpProbe            = "hs_has_tcp_probe"
+	HopscopeVarHsHostNetns              = "hs_host_netns"
+	HopscopeVarHsIdleNs                 = "hs_idle_ns"
+	HopscopeVarHsKfreeHasReason         = "hs_kfree_has_reason"
+	HopscopeVarHsLastSplit              = "hs_last_split"
+	HopscopeVarHsListenDrop             = "hs_listen_drop"
+	HopscopeVarHsListenOverflow         = "hs_listen_overflow"
+	HopscopeVarHsLive                   = "hs_live"
+	HopscopeVarHsNetfilterDrop          = "hs_netfilter_drop"
+	HopscopeVarHsNfOut                  = "hs_nf_out"
+	HopscopeVarHsNoReason               = "hs_no_reason"
+	HopscopeVarHsNoSocket               = "hs_no_socket"
+	HopscopeVarHsQuiet                  = "hs_quiet"
+	HopscopeVarHsReadDns                = "hs_read_dns"
+	HopscopeVarHsRetransmitHasErr       = "hs_retransmit_has_err"
+	HopscopeVarHsRingBytes              = "hs_ring_bytes"
+	HopscopeVarHsSample                 = "hs_sample"
+	HopscopeVarHsSeesAccept             = "hs_sees_accept"
+	HopscopeVarHsSlowNs                 = "hs_slow_ns"
+	HopscopeVarHsSweeping               = "hs_sweeping"
+	HopscopeVarHsVethOps                = "hs_veth_ops"
 )
 
 // LoadHopscope returns the embedded CollectionSpec for Hopscope.
@@ -382,38 +574,50 @@ type HopscopeSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HopscopeProgramSpecs struct {
-	HsConsumeSkb          *ebpf.ProgramSpec `ebpf:"hs_consume_skb"`
-	HsDeliver             *ebpf.ProgramSpec `ebpf:"hs_deliver"`
-	HsDeliverFentry       *ebpf.ProgramSpec `ebpf:"hs_deliver_fentry"`
-	HsKfreeSkb            *ebpf.ProgramSpec `ebpf:"hs_kfree_skb"`
-	HsNapiGroFragsEntry   *ebpf.ProgramSpec `ebpf:"hs_napi_gro_frags_entry"`
-	HsNapiGroFragsExit    *ebpf.ProgramSpec `ebpf:"hs_napi_gro_frags_exit"`
-	HsNapiGroReceiveEntry *ebpf.ProgramSpec `ebpf:"hs_napi_gro_receive_entry"`
-	HsNapiGroReceiveExit  *ebpf.ProgramSpec `ebpf:"hs_napi_gro_receive_exit"`
-	HsNetDevQueue         *ebpf.ProgramSpec `ebpf:"hs_net_dev_queue"`
-	HsNetDevStartXmit     *ebpf.ProgramSpec `ebpf:"hs_net_dev_start_xmit"`
-	HsNetifReceiveSkb     *ebpf.ProgramSpec `ebpf:"hs_netif_receive_skb"`
-	HsNetifRx             *ebpf.ProgramSpec `ebpf:"hs_netif_rx"`
-	HsNfAfter             *ebpf.ProgramSpec `ebpf:"hs_nf_after"`
-	HsNfBefore            *ebpf.ProgramSpec `ebpf:"hs_nf_before"`
-	HsNfFentry            *ebpf.ProgramSpec `ebpf:"hs_nf_fentry"`
-	HsNfFexit             *ebpf.ProgramSpec `ebpf:"hs_nf_fexit"`
-	HsTcpProbe            *ebpf.ProgramSpec `ebpf:"hs_tcp_probe"`
-	HsTcpRetransmitSkb    *ebpf.ProgramSpec `ebpf:"hs_tcp_retransmit_skb"`
-	HsTcpRetransmitSynack *ebpf.ProgramSpec `ebpf:"hs_tcp_retransmit_synack"`
+	HsAcceptFexit           *ebpf.ProgramSpec `ebpf:"hs_accept_fexit"`
+	HsConsumeSkb            *ebpf.ProgramSpec `ebpf:"hs_consume_skb"`
+	HsDeliver               *ebpf.ProgramSpec `ebpf:"hs_deliver"`
+	HsDeliverFentry         *ebpf.ProgramSpec `ebpf:"hs_deliver_fentry"`
+	HsInetSockSetState      *ebpf.ProgramSpec `ebpf:"hs_inet_sock_set_state"`
+	HsInetSockSetStateAgain *ebpf.ProgramSpec `ebpf:"hs_inet_sock_set_state_again"`
+	HsKfreeSkb              *ebpf.ProgramSpec `ebpf:"hs_kfree_skb"`
+	HsNapiGroFragsEntry     *ebpf.ProgramSpec `ebpf:"hs_napi_gro_frags_entry"`
+	HsNapiGroFragsExit      *ebpf.ProgramSpec `ebpf:"hs_napi_gro_frags_exit"`
+	HsNapiGroReceiveEntry   *ebpf.ProgramSpec `ebpf:"hs_napi_gro_receive_entry"`
+	HsNapiGroReceiveExit    *ebpf.ProgramSpec `ebpf:"hs_napi_gro_receive_exit"`
+	HsNetDevQueue           *ebpf.ProgramSpec `ebpf:"hs_net_dev_queue"`
+	HsNetDevStartXmit       *ebpf.ProgramSpec `ebpf:"hs_net_dev_start_xmit"`
+	HsNetifReceiveSkb       *ebpf.ProgramSpec `ebpf:"hs_netif_receive_skb"`
+	HsNetifRx               *ebpf.ProgramSpec `ebpf:"hs_netif_rx"`
+	HsNfAfter               *ebpf.ProgramSpec `ebpf:"hs_nf_after"`
+	HsNfBefore              *ebpf.ProgramSpec `ebpf:"hs_nf_before"`
+	HsNfFentry              *ebpf.ProgramSpec `ebpf:"hs_nf_fentry"`
+	HsNfFexit               *ebpf.ProgramSpec `ebpf:"hs_nf_fexit"`
+	HsTcpDestroySock        *ebpf.ProgramSpec `ebpf:"hs_tcp_destroy_sock"`
+	HsTcpProbe              *ebpf.ProgramSpec `ebpf:"hs_tcp_probe"`
+	HsTcpRcvSpaceAdjust     *ebpf.ProgramSpec `ebpf:"hs_tcp_rcv_space_adjust"`
+	HsTcpReceiveReset       *ebpf.ProgramSpec `ebpf:"hs_tcp_receive_reset"`
+	HsTcpRetransmitSkb      *ebpf.ProgramSpec `ebpf:"hs_tcp_retransmit_skb"`
+	HsTcpRetransmitSynack   *ebpf.ProgramSpec `ebpf:"hs_tcp_retransmit_synack"`
+	HsTcpSendReset          *ebpf.ProgramSpec `ebpf:"hs_tcp_send_reset"`
 }
 
 // HopscopeMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HopscopeMapSpecs struct {
+	HsConns       *ebpf.MapSpec `ebpf:"hs_conns"`
 	HsCount       *ebpf.MapSpec `ebpf:"hs_count"`
+	HsDns         *ebpf.MapSpec `ebpf:"hs_dns"`
 	HsDropStacks  *ebpf.MapSpec `ebpf:"hs_drop_stacks"`
 	HsDrops       *ebpf.MapSpec `ebpf:"hs_drops"`
+	HsEvents      *ebpf.MapSpec `ebpf:"hs_events"`
 	HsFilter      *ebpf.MapSpec `ebpf:"hs_filter"`
 	HsFilterAddrs *ebpf.MapSpec `ebpf:"hs_filter_addrs"`
 	HsGroCurrent  *ebpf.MapSpec `ebpf:"hs_gro_current"`
+	HsListeners   *ebpf.MapSpec `ebpf:"hs_listeners"`
 	HsParents     *ebpf.MapSpec `ebpf:"hs_parents"`
+	HsResets      *ebpf.MapSpec `ebpf:"hs_resets"`
 	HsRetransmits *ebpf.MapSpec `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.MapSpec `ebpf:"hs_ring"`
 	HsSlots       *ebpf.MapSpec `ebpf:"hs_slots"`
@@ -423,31 +627,51 @@ type HopscopeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HopscopeVariableSpecs struct {
-	HsAbiCounter       *ebpf.VariableSpec `ebpf:"hs_abi_counter"`
-	HsAbiDropBy        *ebpf.VariableSpec `ebpf:"hs_abi_drop_by"`
-	HsAbiEnding        *ebpf.VariableSpec `ebpf:"hs_abi_ending"`
-	HsAbiFilterAddr    *ebpf.VariableSpec `ebpf:"hs_abi_filter_addr"`
-	HsAbiFilterKind    *ebpf.VariableSpec `ebpf:"hs_abi_filter_kind"`
-	HsAbiJourneyFlag   *ebpf.VariableSpec `ebpf:"hs_abi_journey_flag"`
-	HsAbiPoint         *ebpf.VariableSpec `ebpf:"hs_abi_point"`
-	HsAbiProg          *ebpf.VariableSpec `ebpf:"hs_abi_prog"`
-	HsAbiRetransmit    *ebpf.VariableSpec `ebpf:"hs_abi_retransmit"`
-	HsAbiStopFlag      *ebpf.VariableSpec `ebpf:"hs_abi_stop_flag"`
-	HsBirths           *ebpf.VariableSpec `ebpf:"hs_births"`
-	HsFiltering        *ebpf.VariableSpec `ebpf:"hs_filtering"`
-	HsGroDevices       *ebpf.VariableSpec `ebpf:"hs_gro_devices"`
-	HsHasTcpProbe      *ebpf.VariableSpec `ebpf:"hs_has_tcp_probe"`
-	HsHostNetns        *ebpf.VariableSpec `ebpf:"hs_host_netns"`
-	HsKfreeHasReason   *ebpf.VariableSpec `ebpf:"hs_kfree_has_reason"`
-	HsLastSplit        *ebpf.VariableSpec `ebpf:"hs_last_split"`
-	HsNfOut            *ebpf.VariableSpec `ebpf:"hs_nf_out"`
-	HsNoReason         *ebpf.VariableSpec `ebpf:"hs_no_reason"`
-	HsNoSocket         *ebpf.VariableSpec `ebpf:"hs_no_socket"`
-	HsQuiet            *ebpf.VariableSpec `ebpf:"hs_quiet"`
-	HsRetransmitHasErr *ebpf.VariableSpec `ebpf:"hs_retransmit_has_err"`
-	HsRingBytes        *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
-	HsSample           *ebpf.VariableSpec `ebpf:"hs_sample"`
-	HsSlowNs           *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
+	HsAbiConnect         *ebpf.VariableSpec `ebpf:"hs_abi_connect"`
+	HsAbiCounter         *ebpf.VariableSpec `ebpf:"hs_abi_counter"`
+	HsAbiDnsKind         *ebpf.VariableSpec `ebpf:"hs_abi_dns_kind"`
+	HsAbiDnsMessage      *ebpf.VariableSpec `ebpf:"hs_abi_dns_message"`
+	HsAbiDropBy          *ebpf.VariableSpec `ebpf:"hs_abi_drop_by"`
+	HsAbiEnding          *ebpf.VariableSpec `ebpf:"hs_abi_ending"`
+	HsAbiEventFlag       *ebpf.VariableSpec `ebpf:"hs_abi_event_flag"`
+	HsAbiEventKind       *ebpf.VariableSpec `ebpf:"hs_abi_event_kind"`
+	HsAbiExchange        *ebpf.VariableSpec `ebpf:"hs_abi_exchange"`
+	HsAbiFilterAddr      *ebpf.VariableSpec `ebpf:"hs_abi_filter_addr"`
+	HsAbiFilterKind      *ebpf.VariableSpec `ebpf:"hs_abi_filter_kind"`
+	HsAbiJourneyFlag     *ebpf.VariableSpec `ebpf:"hs_abi_journey_flag"`
+	HsAbiPoint           *ebpf.VariableSpec `ebpf:"hs_abi_point"`
+	HsAbiProg            *ebpf.VariableSpec `ebpf:"hs_abi_prog"`
+	HsAbiRetransmit      *ebpf.VariableSpec `ebpf:"hs_abi_retransmit"`
+	HsAbiRole            *ebpf.VariableSpec `ebpf:"hs_abi_role"`
+	HsAbiStopFlag        *ebpf.VariableSpec `ebpf:"hs_abi_stop_flag"`
+	HsAbiTrack           *ebpf.VariableSpec `ebpf:"hs_abi_track"`
+	HsAcceptParams       *ebpf.VariableSpec `ebpf:"hs_accept_params"`
+	HsBirths             *ebpf.VariableSpec `ebpf:"hs_births"`
+	HsConsumeHasLocation *ebpf.VariableSpec `ebpf:"hs_consume_has_location"`
+	HsFilterGen          *ebpf.VariableSpec `ebpf:"hs_filter_gen"`
+	HsFiltering          *ebpf.VariableSpec `ebpf:"hs_filtering"`
+	HsGroDevices         *ebpf.VariableSpec `ebpf:"hs_gro_devices"`
+	HsHasTcpProbe        *ebpf.VariableSpec `ebpf:"hs_has_tcp_probe"`
+	HsHostNetns          *ebpf.VariableSpec `ebpf:"hs_host_netns"`
+	HsIdleNs             *ebpf.VariableSpec `ebpf:"hs_idle_ns"`
+	HsKfreeHasReason     *ebpf.VariableSpec `ebpf:"hs_kfree_has_reason"`
+	HsLastSplit          *ebpf.VariableSpec `ebpf:"hs_last_split"`
+	HsListenDrop         *ebpf.VariableSpec `ebpf:"hs_listen_drop"`
+	HsListenOverflow     *ebpf.VariableSpec `ebpf:"hs_listen_overflow"`
+	HsLive               *ebpf.VariableSpec `ebpf:"hs_live"`
+	HsNetfilterDrop      *ebpf.VariableSpec `ebpf:"hs_netfilter_drop"`
+	HsNfOut              *ebpf.VariableSpec `ebpf:"hs_nf_out"`
+	HsNoReason           *ebpf.VariableSpec `ebpf:"hs_no_reason"`
+	HsNoSocket           *ebpf.VariableSpec `ebpf:"hs_no_socket"`
+	HsQuiet              *ebpf.VariableSpec `ebpf:"hs_quiet"`
+	HsReadDns            *ebpf.VariableSpec `ebpf:"hs_read_dns"`
+	HsRetransmitHasErr   *ebpf.VariableSpec `ebpf:"hs_retransmit_has_err"`
+	HsRingBytes          *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
+	HsSample             *ebpf.VariableSpec `ebpf:"hs_sample"`
+	HsSeesAccept         *ebpf.VariableSpec `ebpf:"hs_sees_accept"`
+	HsSlowNs             *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
+	HsSweeping           *ebpf.VariableSpec `ebpf:"hs_sweeping"`
+	HsVethOps            *ebpf.VariableSpec `ebpf:"hs_veth_ops"`
 }
 
 // HopscopeObjects contains all objects after they have been loaded into the kernel.
@@ -470,13 +694,18 @@ func (o *HopscopeObjects) Close() error {
 //
 // It can be passed to LoadHopscopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HopscopeMaps struct {
+	HsConns       *ebpf.Map `ebpf:"hs_conns"`
 	HsCount       *ebpf.Map `ebpf:"hs_count"`
+	HsDns         *ebpf.Map `ebpf:"hs_dns"`
 	HsDropStacks  *ebpf.Map `ebpf:"hs_drop_stacks"`
 	HsDrops       *ebpf.Map `ebpf:"hs_drops"`
+	HsEvents      *ebpf.Map `ebpf:"hs_events"`
 	HsFilter      *ebpf.Map `ebpf:"hs_filter"`
 	HsFilterAddrs *ebpf.Map `ebpf:"hs_filter_addrs"`
 	HsGroCurrent  *ebpf.Map `ebpf:"hs_gro_current"`
+	HsListeners   *ebpf.Map `ebpf:"hs_listeners"`
 	HsParents     *ebpf.Map `ebpf:"hs_parents"`
+	HsResets      *ebpf.Map `ebpf:"hs_resets"`
 	HsRetransmits *ebpf.Map `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.Map `ebpf:"hs_ring"`
 	HsSlots       *ebpf.Map `ebpf:"hs_slots"`
@@ -484,13 +713,18 @@ type HopscopeMaps struct {
 
 func (m *HopscopeMaps) Close() error {
 	return _HopscopeClose(
+		m.HsConns,
 		m.HsCount,
+		m.HsDns,
 		m.HsDropStacks,
 		m.HsDrops,
+		m.HsEvents,
 		m.HsFilter,
 		m.HsFilterAddrs,
 		m.HsGroCurrent,
+		m.HsListeners,
 		m.HsParents,
+		m.HsResets,
 		m.HsRetransmits,
 		m.HsRing,
 		m.HsSlots,
@@ -501,63 +735,93 @@ func (m *HopscopeMaps) Close() error {
 //
 // It can be passed to LoadHopscopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HopscopeVariables struct {
-	HsAbiCounter       *ebpf.Variable `ebpf:"hs_abi_counter"`
-	HsAbiDropBy        *ebpf.Variable `ebpf:"hs_abi_drop_by"`
-	HsAbiEnding        *ebpf.Variable `ebpf:"hs_abi_ending"`
-	HsAbiFilterAddr    *ebpf.Variable `ebpf:"hs_abi_filter_addr"`
-	HsAbiFilterKind    *ebpf.Variable `ebpf:"hs_abi_filter_kind"`
-	HsAbiJourneyFlag   *ebpf.Variable `ebpf:"hs_abi_journey_flag"`
-	HsAbiPoint         *ebpf.Variable `ebpf:"hs_abi_point"`
-	HsAbiProg          *ebpf.Variable `ebpf:"hs_abi_prog"`
-	HsAbiRetransmit    *ebpf.Variable `ebpf:"hs_abi_retransmit"`
-	HsAbiStopFlag      *ebpf.Variable `ebpf:"hs_abi_stop_flag"`
-	HsBirths           *ebpf.Variable `ebpf:"hs_births"`
-	HsFiltering        *ebpf.Variable `ebpf:"hs_filtering"`
-	HsGroDevices       *ebpf.Variable `ebpf:"hs_gro_devices"`
-	HsHasTcpProbe      *ebpf.Variable `ebpf:"hs_has_tcp_probe"`
-	HsHostNetns        *ebpf.Variable `ebpf:"hs_host_netns"`
-	HsKfreeHasReason   *ebpf.Variable `ebpf:"hs_kfree_has_reason"`
-	HsLastSplit        *ebpf.Variable `ebpf:"hs_last_split"`
-	HsNfOut            *ebpf.Variable `ebpf:"hs_nf_out"`
-	HsNoReason         *ebpf.Variable `ebpf:"hs_no_reason"`
-	HsNoSocket         *ebpf.Variable `ebpf:"hs_no_socket"`
-	HsQuiet            *ebpf.Variable `ebpf:"hs_quiet"`
-	HsRetransmitHasErr *ebpf.Variable `ebpf:"hs_retransmit_has_err"`
-	HsRingBytes        *ebpf.Variable `ebpf:"hs_ring_bytes"`
-	HsSample           *ebpf.Variable `ebpf:"hs_sample"`
-	HsSlowNs           *ebpf.Variable `ebpf:"hs_slow_ns"`
+	HsAbiConnect         *ebpf.Variable `ebpf:"hs_abi_connect"`
+	HsAbiCounter         *ebpf.Variable `ebpf:"hs_abi_counter"`
+	HsAbiDnsKind         *ebpf.Variable `ebpf:"hs_abi_dns_kind"`
+	HsAbiDnsMessage      *ebpf.Variable `ebpf:"hs_abi_dns_message"`
+	HsAbiDropBy          *ebpf.Variable `ebpf:"hs_abi_drop_by"`
+	HsAbiEnding          *ebpf.Variable `ebpf:"hs_abi_ending"`
+	HsAbiEventFlag       *ebpf.Variable `ebpf:"hs_abi_event_flag"`
+	HsAbiEventKind       *ebpf.Variable `ebpf:"hs_abi_event_kind"`
+	HsAbiExchange        *ebpf.Variable `ebpf:"hs_abi_exchange"`
+	HsAbiFilterAddr      *ebpf.Variable `ebpf:"hs_abi_filter_addr"`
+	HsAbiFilterKind      *ebpf.Variable `ebpf:"hs_abi_filter_kind"`
+	HsAbiJourneyFlag     *ebpf.Variable `ebpf:"hs_abi_journey_flag"`
+	HsAbiPoint           *ebpf.Variable `ebpf:"hs_abi_point"`
+	HsAbiProg            *ebpf.Variable `ebpf:"hs_abi_prog"`
+	HsAbiRetransmit      *ebpf.Variable `ebpf:"hs_abi_retransmit"`
+	HsAbiRole            *ebpf.Variable `ebpf:"hs_abi_role"`
+	HsAbiStopFlag        *ebpf.Variable `ebpf:"hs_abi_stop_flag"`
+	HsAbiTrack           *ebpf.Variable `ebpf:"hs_abi_track"`
+	HsAcceptParams       *ebpf.Variable `ebpf:"hs_accept_params"`
+	HsBirths             *ebpf.Variable `ebpf:"hs_births"`
+	HsConsumeHasLocation *ebpf.Variable `ebpf:"hs_consume_has_location"`
+	HsFilterGen          *ebpf.Variable `ebpf:"hs_filter_gen"`
+	HsFiltering          *ebpf.Variable `ebpf:"hs_filtering"`
+	HsGroDevices         *ebpf.Variable `ebpf:"hs_gro_devices"`
+	HsHasTcpProbe        *ebpf.Variable `ebpf:"hs_has_tcp_probe"`
+	HsHostNetns          *ebpf.Variable `ebpf:"hs_host_netns"`
+	HsIdleNs             *ebpf.Variable `ebpf:"hs_idle_ns"`
+	HsKfreeHasReason     *ebpf.Variable `ebpf:"hs_kfree_has_reason"`
+	HsLastSplit          *ebpf.Variable `ebpf:"hs_last_split"`
+	HsListenDrop         *ebpf.Variable `ebpf:"hs_listen_drop"`
+	HsListenOverflow     *ebpf.Variable `ebpf:"hs_listen_overflow"`
+	HsLive               *ebpf.Variable `ebpf:"hs_live"`
+	HsNetfilterDrop      *ebpf.Variable `ebpf:"hs_netfilter_drop"`
+	HsNfOut              *ebpf.Variable `ebpf:"hs_nf_out"`
+	HsNoReason           *ebpf.Variable `ebpf:"hs_no_reason"`
+	HsNoSocket           *ebpf.Variable `ebpf:"hs_no_socket"`
+	HsQuiet              *ebpf.Variable `ebpf:"hs_quiet"`
+	HsReadDns            *ebpf.Variable `ebpf:"hs_read_dns"`
+	HsRetransmitHasErr   *ebpf.Variable `ebpf:"hs_retransmit_has_err"`
+	HsRingBytes          *ebpf.Variable `ebpf:"hs_ring_bytes"`
+	HsSample             *ebpf.Variable `ebpf:"hs_sample"`
+	HsSeesAccept         *ebpf.Variable `ebpf:"hs_sees_accept"`
+	HsSlowNs             *ebpf.Variable `ebpf:"hs_slow_ns"`
+	HsSweeping           *ebpf.Variable `ebpf:"hs_sweeping"`
+	HsVethOps            *ebpf.Variable `ebpf:"hs_veth_ops"`
 }
 
 // HopscopePrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadHopscopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HopscopePrograms struct {
-	HsConsumeSkb          *ebpf.Program `ebpf:"hs_consume_skb"`
-	HsDeliver             *ebpf.Program `ebpf:"hs_deliver"`
-	HsDeliverFentry       *ebpf.Program `ebpf:"hs_deliver_fentry"`
-	HsKfreeSkb            *ebpf.Program `ebpf:"hs_kfree_skb"`
-	HsNapiGroFragsEntry   *ebpf.Program `ebpf:"hs_napi_gro_frags_entry"`
-	HsNapiGroFragsExit    *ebpf.Program `ebpf:"hs_napi_gro_frags_exit"`
-	HsNapiGroReceiveEntry *ebpf.Program `ebpf:"hs_napi_gro_receive_entry"`
-	HsNapiGroReceiveExit  *ebpf.Program `ebpf:"hs_napi_gro_receive_exit"`
-	HsNetDevQueue         *ebpf.Program `ebpf:"hs_net_dev_queue"`
-	HsNetDevStartXmit     *ebpf.Program `ebpf:"hs_net_dev_start_xmit"`
-	HsNetifReceiveSkb     *ebpf.Program `ebpf:"hs_netif_receive_skb"`
-	HsNetifRx             *ebpf.Program `ebpf:"hs_netif_rx"`
-	HsNfAfter             *ebpf.Program `ebpf:"hs_nf_after"`
-	HsNfBefore            *ebpf.Program `ebpf:"hs_nf_before"`
-	HsNfFentry            *ebpf.Program `ebpf:"hs_nf_fentry"`
-	HsNfFexit             *ebpf.Program `ebpf:"hs_nf_fexit"`
-	HsTcpProbe            *ebpf.Program `ebpf:"hs_tcp_probe"`
-	HsTcpRetransmitSkb    *ebpf.Program `ebpf:"hs_tcp_retransmit_skb"`
-	HsTcpRetransmitSynack *ebpf.Program `ebpf:"hs_tcp_retransmit_synack"`
+	HsAcceptFexit           *ebpf.Program `ebpf:"hs_accept_fexit"`
+	HsConsumeSkb            *ebpf.Program `ebpf:"hs_consume_skb"`
+	HsDeliver               *ebpf.Program `ebpf:"hs_deliver"`
+	HsDeliverFentry         *ebpf.Program `ebpf:"hs_deliver_fentry"`
+	HsInetSockSetState      *ebpf.Program `ebpf:"hs_inet_sock_set_state"`
+	HsInetSockSetStateAgain *ebpf.Program `ebpf:"hs_inet_sock_set_state_again"`
+	HsKfreeSkb              *ebpf.Program `ebpf:"hs_kfree_skb"`
+	HsNapiGroFragsEntry     *ebpf.Program `ebpf:"hs_napi_gro_frags_entry"`
+	HsNapiGroFragsExit      *ebpf.Program `ebpf:"hs_napi_gro_frags_exit"`
+	HsNapiGroReceiveEntry   *ebpf.Program `ebpf:"hs_napi_gro_receive_entry"`
+	HsNapiGroReceiveExit    *ebpf.Program `ebpf:"hs_napi_gro_receive_exit"`
+	HsNetDevQueue           *ebpf.Program `ebpf:"hs_net_dev_queue"`
+	HsNetDevStartXmit       *ebpf.Program `ebpf:"hs_net_dev_start_xmit"`
+	HsNetifReceiveSkb       *ebpf.Program `ebpf:"hs_netif_receive_skb"`
+	HsNetifRx               *ebpf.Program `ebpf:"hs_netif_rx"`
+	HsNfAfter               *ebpf.Program `ebpf:"hs_nf_after"`
+	HsNfBefore              *ebpf.Program `ebpf:"hs_nf_before"`
+	HsNfFentry              *ebpf.Program `ebpf:"hs_nf_fentry"`
+	HsNfFexit               *ebpf.Program `ebpf:"hs_nf_fexit"`
+	HsTcpDestroySock        *ebpf.Program `ebpf:"hs_tcp_destroy_sock"`
+	HsTcpProbe              *ebpf.Program `ebpf:"hs_tcp_probe"`
+	HsTcpRcvSpaceAdjust     *ebpf.Program `ebpf:"hs_tcp_rcv_space_adjust"`
+	HsTcpReceiveReset       *ebpf.Program `ebpf:"hs_tcp_receive_reset"`
+	HsTcpRetransmitSkb      *ebpf.Program `ebpf:"hs_tcp_retransmit_skb"`
+	HsTcpRetransmitSynack   *ebpf.Program `ebpf:"hs_tcp_retransmit_synack"`
+	HsTcpSendReset          *ebpf.Program `ebpf:"hs_tcp_send_reset"`
 }
 
 func (p *HopscopePrograms) Close() error {
 	return _HopscopeClose(
+		p.HsAcceptFexit,
 		p.HsConsumeSkb,
 		p.HsDeliver,
 		p.HsDeliverFentry,
+		p.HsInetSockSetState,
+		p.HsInetSockSetStateAgain,
 		p.HsKfreeSkb,
 		p.HsNapiGroFragsEntry,
 		p.HsNapiGroFragsExit,
@@ -571,9 +835,13 @@ func (p *HopscopePrograms) Close() error {
 		p.HsNfBefore,
 		p.HsNfFentry,
 		p.HsNfFexit,
+		p.HsTcpDestroySock,
 		p.HsTcpProbe,
+		p.HsTcpRcvSpaceAdjust,
+		p.HsTcpReceiveReset,
 		p.HsTcpRetransmitSkb,
 		p.HsTcpRetransmitSynack,
+		p.HsTcpSendReset,
 	)
 }
 

@@ -39,7 +39,14 @@ enum netdev_priv_flags {
 /* include/net/tcp_states.h */
 enum {
 	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
 	TCP_TIME_WAIT = 6,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
+	TCP_CLOSING = 11,
 	TCP_NEW_SYN_RECV = 12,
 };
 
@@ -91,6 +98,7 @@ struct net_device {
 	unsigned long priv_flags : 32;
 	unsigned int flags;
 	int ifindex;
+	__u64 features;
 	possible_net_t nd_net;
 	const struct rtnl_link_ops *rtnl_link_ops;
 } CORE;
@@ -112,15 +120,50 @@ struct sock_cgroup_data___val {
 	__u64 val;
 } CORE;
 
+struct sock;
+
 struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	struct sock *skc_listener; /* of a request socket */
 } CORE;
+
+typedef struct {
+	int counter;
+} CORE atomic_t;
 
 struct sock {
 	struct sock_common __sk_common;
 	struct sock_cgroup_data sk_cgrp_data;
+	__u16 sk_protocol;
+	int sk_err;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+	int sk_rcvbuf;
+	atomic_t sk_drops;
+	struct {
+		atomic_t rmem_alloc;
+	} sk_backlog;
+} CORE;
+
+/* include/net/inet_connection_sock.h, request_sock.h */
+struct inet_connection_sock___queue {
+	struct {
+		atomic_t qlen;
+	} icsk_accept_queue;
+} CORE;
+
+struct inet_sock {
+	__be16 inet_sport;
+} CORE;
+
+struct tcp_sock {
+	__u16 tcp_header_len; /* of what it sends, without SACK */
+	__u32 rcv_nxt;
+	__u32 copied_seq; /* read by the application up to here */
+	__u32 snd_nxt;
+	__u32 srtt_us; /* smoothed round trip time << 3, in us */
 } CORE;
 
 struct sk_buff {
@@ -131,15 +174,33 @@ struct sk_buff {
 	__u8 encapsulation : 1;
 	int skb_iif;
 	__be16 protocol;
+	__u16 transport_header;
+	unsigned long _nfct;
 	__u16 network_header;
 	__u16 inner_network_header;
+	char cb[48];
 	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
 } CORE;
 
+/* What TCP notes of a segment for itself. */
+struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq; /* behind its last byte; SYN and FIN count */
+	__u16 tcp_gso_segs;
+	__u8 tcp_flags;
+	__u32 ack_seq;
+} CORE;
+
+/* include/net/gro.h: skb->cb within GRO */
+struct napi_gro_cb {
+	void *frag0; /* the network header */
+} CORE;
+
 struct skb_shared_info {
 	unsigned short gso_segs;
+	unsigned int gso_type;
 } CORE;
 
 struct nf_hook_state {

@@ -16,8 +16,9 @@
 struct hs_packet {
 	struct hs_sig sig;
 	struct hs_tuple tuple;
-	__u32 bytes; /* IP header and payload */
-	__u32 seq;   /* TCP only */
+	__u32 bytes;   /* IP header and payload */
+	__u32 seq;     /* TCP only */
+	__u32 payload; /* TCP only: bytes of it */
 	__u8 family;
 	__u8 proto;
 	__u8 tcp_flags;
@@ -32,7 +33,7 @@ enum hs_header {
 	HEADER_DATA,	/* skb->data */
 };
 
-inline_ bool encapsulated(struct sk_buff *skb)
+inline_ __u32 encapsulated(struct sk_buff *skb)
 {
 	return BPF_CORE_READ_BITFIELD(skb, encapsulation);
 }
@@ -66,12 +67,13 @@ inline_ void tuple6(struct hs_tuple *t, const __u8 *ip)
 #define BE32(p) bpf_ntohl(*(__u32 *)(p))
 
 /* The TSval of the timestamp option where Linux puts it: behind two NOPs
- * (RFC 7323, appendix A), or, in a SYN, after MSS and SACK-permitted. */
+ * (RFC 7323, appendix A), or, in a SYN, after MSS and SACK-permitted. A header
+ * that has it takes 32 to 60 bytes, all of which have the bit of 32. */
 inline_ __u32 tcp_tsval(const __u8 *l4, __u32 doff)
 {
-	if (doff >= 32 && BE32(l4 + 20) == 0x0101080a)
-		return BE32(l4 + 24);
-	return 0;
+	__u32 other = (BE32(l4 + 20) ^ 0x0101080a) | (~doff & 32);
+
+	return BE32(l4 + 24) & (nonzero(other) - 1);
 }
 
 inline_ void read_tcp(struct hs_packet *p, const __u8 *l4, __u32 l4_bytes, __u32 id)
@@ -81,6 +83,7 @@ inline_ void read_tcp(struct hs_packet *p, const __u8 *l4, __u32 l4_bytes, __u32
 	p->tuple.sport = BE16(l4);
 	p->tuple.dport = BE16(l4 + 2);
 	p->seq = BE32(l4 + 4);
+	p->payload = l4_bytes - doff;
 	p->tcp_flags = l4[13];
 	p->sig.a = (__u64)p->seq << 32 | BE32(l4 + 8);
 	p->sig.b = (__u64)tcp_tsval(l4, doff) << 32 | ((l4_bytes - doff) & 0xffff) << 16 |
@@ -104,74 +107,125 @@ inline_ void read_icmp(struct hs_packet *p, const __u8 *l4, __u32 id)
 	p->sig.b = (__u64)id << 32 | p->proto;
 }
 
+/* Both headers, read at once: the transport header lies at the same place
+ * whichever comes before it. */
+struct hs_headers {
+	__u32 ip6[5]; /* the first half of an IPv6 header */
+	__u32 ip4[5]; /* the second one, or an IPv4 header */
+	__u32 l4[8];
+};
+
+/* What is known of the IP header when it has been read. */
+struct hs_ip {
+	__u32 id;    /* IPv4 id, or IPv6 flow label */
+	__u32 bytes; /* of the header, with what stands between it and the transport header */
+	__u32 again; /* the transport header is not yet where it should be */
+};
+
+inline_ struct hs_ip read_ip4(struct hs_packet *p, const struct hs_headers *b)
+{
+	const __u8 *h = (__u8 *)b->ip4;
+	struct hs_ip ip = { .id = BE16(h + 4), .bytes = (h[0] & 15) * 4 };
+
+	p->proto = h[9];
+	p->bytes = BE16(h + 2);
+	p->fragment = nonzero(BE16(h + 6) & IP_MF_OFFSET);
+	p->headless = nonzero(BE16(h + 6) & IP_OFFSET);
+	tuple4(&p->tuple, h);
+	ip.again = ip.bytes ^ 20;
+	return ip;
+}
+
+/* The flow label stays the same from end to end (RFC 6437). A fragment has its
+ * id in a header of its own, 8 bytes before the transport header (RFC 8200,
+ * 4.5). */
+inline_ struct hs_ip read_ip6(struct hs_packet *p, const struct hs_headers *b)
+{
+	const __u8 *h = (__u8 *)b->ip6, *f = (__u8 *)b->l4;
+	__u32 fragment = 1 - nonzero(h[6] ^ IPPROTO_FRAGMENT);
+	__u32 headless = fragment & nonzero(BE16(f + 2) & IP6_OFFSET);
+	__u32 label = BE32(h) & 0xfffff;
+	struct hs_ip ip = { .bytes = 40 + 8 * fragment, .again = fragment };
+
+	ip.id = label ^ ((label ^ BE32(f + 4)) & -headless);
+	p->proto = h[6] ^ ((h[6] ^ f[0]) & -fragment);
+	p->bytes = BE16(h + 4) + 40;
+	p->fragment = fragment;
+	p->headless = headless;
+	tuple6(&p->tuple, h);
+	return ip;
+}
+
+inline_ void read_transport(struct hs_packet *p, const __u8 *l4, const struct hs_ip *ip)
+{
+	p->tcp_flags = 0;
+	p->seq = 0;
+	p->payload = 0;
+	if (p->headless || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
+			    p->proto != IPPROTO_ICMP && p->proto != IPPROTO_ICMPV6)) {
+		p->sig.a = (__u64)ip->id << 32 | p->bytes;
+		p->sig.b = p->proto | (__u64)p->headless << 8;
+	} else if (p->proto == IPPROTO_TCP) {
+		read_tcp(p, l4, p->bytes - ip->bytes, ip->id);
+	} else if (p->proto == IPPROTO_UDP) {
+		read_udp(p, l4, ip->id);
+	} else {
+		read_icmp(p, l4, ip->id);
+	}
+}
+
+inline_ __u8 ip_version(const __u8 *head)
+{
+	__u8 first = 0;
+
+	bpf_probe_read_kernel(&first, sizeof(first), head);
+	return first >> 4;
+}
+
+/* read_headers fills p; false when there is no readable IP packet at head. skb
+ * is NULL where it is known to be a packet of less than 64 kB. */
+inline_ bool read_headers(struct sk_buff *skb, const __u8 *head, __u16 protocol,
+			  struct hs_packet *p)
+{
+	struct hs_headers b = {};
+	struct hs_ip ip;
+
+	if (protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_probe_read_kernel(b.ip4, sizeof(b.ip4) + sizeof(b.l4), head))
+			return false;
+		p->family = *(__u8 *)b.ip4 >> 4;
+		if (p->family != 4)
+			return false;
+		ip = read_ip4(p, &b);
+	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_probe_read_kernel(&b, sizeof(b), head))
+			return false;
+		p->family = *(__u8 *)b.ip6 >> 4;
+		if (p->family != 6)
+			return false;
+		ip = read_ip6(p, &b);
+	} else {
+		return false;
+	}
+	if (p->bytes <= ip.bytes && skb) /* BIG TCP leaves the length field 0 */
+		p->bytes = skb->len - (__u32)(head - skb->data);
+	if (ip.again && bpf_probe_read_kernel(b.l4, sizeof(b.l4), head + ip.bytes))
+		return false;
+	read_transport(p, (__u8 *)b.l4, &ip);
+	return true;
+}
+
 /* read_packet fills p; false when the skb holds no readable IP packet. */
-inline_ bool read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
+static __noinline __attribute__((unused)) bool
+read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
 {
 	bool inner = encapsulated(skb);
 	const __u8 *head = ip_header(skb, where, inner);
-	__u32 ip[18] = {}, l4w[8] = {};
-	const __u8 *h = (__u8 *)ip, *l4 = (__u8 *)l4w;
-	__u32 l4_off, id;
 	__u16 protocol = skb->protocol;
 
-	if (!inner && protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
-		return false;
-	/* One read for both headers where the first has no options. */
-	if (bpf_probe_read_kernel(ip, protocol == bpf_htons(ETH_P_IPV6) ? 72 : 56, head))
-		return false;
-	p->fragment = 0;
-	p->headless = 0;
-	p->tcp_flags = 0;
-	p->seq = 0;
-	p->family = h[0] >> 4;
-	if (p->family == 4) {
-		p->proto = h[9];
-		p->bytes = BE16(h + 2);
-		p->fragment = (BE16(h + 6) & IP_MF_OFFSET) != 0;
-		p->headless = (BE16(h + 6) & IP_OFFSET) != 0;
-		id = BE16(h + 4);
-		l4_off = (h[0] & 15) * 4;
-		tuple4(&p->tuple, h);
-	} else if (p->family == 6) {
-		p->proto = h[6];
-		p->bytes = BE16(h + 4) + 40;
-		id = BE32(h) & 0xfffff; /* flow label: end to end (RFC 6437) */
-		l4_off = 40;
-		tuple6(&p->tuple, h);
-	} else {
-		return false;
-	}
-	if (p->bytes <= l4_off) /* BIG TCP leaves the length field 0 */
-		p->bytes = skb->len - (__u32)(head - skb->data);
-	if (l4_off == 20)
-		l4 = (__u8 *)(ip + 5);
-	else if (l4_off == 40 && p->family == 6 && protocol == bpf_htons(ETH_P_IPV6))
-		l4 = (__u8 *)(ip + 10);
-	else if (bpf_probe_read_kernel(l4w, sizeof(l4w), head + l4_off))
-		return false;
-	if (p->family == 6 && p->proto == IPPROTO_FRAGMENT) {
-		p->proto = l4[0];
-		p->fragment = 1;
-		p->headless = (BE16(l4 + 2) & IP6_OFFSET) != 0;
-		if (p->headless)
-			id = BE32(l4 + 4);
-		l4_off += 8;
-		if (bpf_probe_read_kernel(l4w, sizeof(l4w), head + l4_off))
-			return false;
-		l4 = (__u8 *)l4w;
-	}
-	if (p->headless || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
-			    p->proto != IPPROTO_ICMP && p->proto != IPPROTO_ICMPV6)) {
-		p->sig.a = (__u64)id << 32 | p->bytes;
-		p->sig.b = p->proto | (__u64)p->headless << 8;
-	} else if (p->proto == IPPROTO_TCP) {
-		read_tcp(p, l4, p->bytes - l4_off, id);
-	} else if (p->proto == IPPROTO_UDP) {
-		read_udp(p, l4, id);
-	} else {
-		read_icmp(p, l4, id);
-	}
-	return true;
+	if (inner)
+		protocol = ip_version(head) == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	return read_headers(skb, head, protocol, p);
 }
 
 /* GRO lets the first skb of a flow grow, so its payload length, the only part

@@ -8,6 +8,10 @@
 
 #define inline_ static __always_inline
 
+/* A function that the verifier looks at once and on its own, whatever calls it.
+ * Before 5.12 it takes numbers only, and it must not be static. */
+#define alone_ __noinline
+
 /* A slot is never deleted by the programs: the kernel hands out the same few
  * skb addresses again and again, and reusing the slot in place saves the
  * update and delete of a hash element per packet. User space removes slots
@@ -15,16 +19,20 @@
 enum slot_state {
 	SLOT_DEAD = 0,
 	SLOT_LIVE = 1,
-	SLOT_PENDING = 2, /* delivered; tcp_probe is expected to follow */
-	SLOT_UNREAD = 3,  /* received, but its headers are not in reach yet */
+	SLOT_PENDING = 2,  /* delivered; tcp_probe is expected to follow */
+	SLOT_UNREAD = 3,   /* received, but its headers are not in reach yet */
+	SLOT_LISTENER = 4, /* at a listener whose accept queue is full */
 };
 
 struct hs_slot {
 	__u64 last_ns; /* time of the latest stop */
 	__u64 prev_ns; /* time of the stop before it */
+	__u64 skb;     /* its address */
+	__u64 parent;  /* of a parent kept before its end: address of its skb */
 	__u32 state;
 	__u8 selected;
-	__u8 pad[3];
+	__u8 flood;	/* dropped as one of very many alike */
+	__u16 protocol; /* of SLOT_UNREAD: skb->protocol */
 	struct hs_journey j;
 	struct hs_stop stops[HS_MAX_STOPS];
 };
@@ -44,19 +52,6 @@ struct {
 	__type(value, struct hs_slot);
 } hs_slots SEC(".maps");
 
-struct hs_parent_key {
-	__u64 a;
-	__u64 b;
-};
-
-/* Stops of skbs that were split or copied, for their children. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct hs_parent_key);
-	__type(value, struct hs_slot);
-} hs_parents SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 24);
@@ -64,6 +59,7 @@ struct {
 
 struct hs_counters {
 	__u64 n[HS_C_MAX];
+	__u64 skb[HS_R_MAX]; /* what each program works on, see live_slot_of */
 };
 
 struct {
@@ -90,7 +86,7 @@ struct {
 
 struct hs_addr {
 	__u8 b[16];
-};
+} __attribute__((aligned(4)));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -103,6 +99,7 @@ struct {
 const volatile bool hs_kfree_has_reason = false;   /* since 5.17 */
 const volatile bool hs_retransmit_has_err = false; /* since 6.15 */
 const volatile bool hs_has_tcp_probe = false;
+const volatile bool hs_consume_has_location = false; /* since 6.3 */
 const volatile __u32 hs_host_netns = 0;
 const volatile __u32 hs_ring_bytes = 1 << 24;
 const volatile __u64 hs_slow_ns = 0; /* 0: no journey is slow */
@@ -117,7 +114,10 @@ struct hs_range {
 const volatile struct hs_range hs_quiet[HS_QUIET] = {};
 /* NOT_SPECIFIED: 1 in 6.1, 2 in 6.12; 0 where there are no reasons. */
 const volatile __u32 hs_no_reason = 0;
-const volatile __u32 hs_no_socket = 0; /* NO_SOCKET; 0 where there are no reasons */
+const volatile __u32 hs_no_socket = 0;	     /* NO_SOCKET; 0 where there are no reasons */
+const volatile __u32 hs_netfilter_drop = 0;  /* NETFILTER_DROP, likewise */
+const volatile __u32 hs_listen_drop = 0;     /* a number of our own */
+const volatile __u32 hs_listen_overflow = 0; /* TCP_LISTEN_OVERFLOW, or a number of our own */
 
 /* Whether the host's own packets are born at OUTPUT. */
 enum hs_nf_out {
@@ -130,13 +130,56 @@ enum hs_nf_out {
 __u32 hs_births = 0; /* 1: births are taken; set when all is attached */
 __u32 hs_sample = 1;
 __u32 hs_filtering = 0;
+__u32 hs_sweeping = 0;	 /* 1: user space removes slots, see new_slot */
 __u32 hs_nf_out[2] = {}; /* IPv4, IPv6: enum hs_nf_out */
 
 /* Set by the programs. */
 __u64 hs_last_split = 0;       /* time of the latest split or copy */
 __u8 hs_gro_devices[256] = {}; /* by ifindex modulo 256: reception seen before the stack */
+__u64 hs_veth_ops = 0;	       /* address of the veth driver's rtnl_link_ops, once seen */
 
-static const struct hs_slot hs_empty_slot = {};
+/* How many slots are live, by their packets' addresses: most packets that are
+ * not followed are known by it, without a look-up. */
+#define LIVE_BUCKETS 4096
+__u32 hs_live[LIVE_BUCKETS] = {};
+
+/* A new slot, until its journey is written into it: user space, which removes
+ * what is dead, must not find it so. */
+static const struct hs_slot hs_fresh_slot = { .state = SLOT_LIVE };
+static const struct hs_slot hs_fresh_unread = { .state = SLOT_UNREAD };
+
+/* The verifier follows each side of a branch on its own, up to where another
+ * path has been in a state alike: what a branch sets and another one tests
+ * doubles what it has to look at. A flag that is computed does not. */
+inline_ __u32 nonzero(__u64 v)
+{
+	__u64 minus = -v;
+
+	barrier_var(minus); /* a compiler would see through it, and branch */
+	return (v | minus) >> 63;
+}
+
+/* The number that a typed pointer is, which the verifier does not give. */
+inline_ __u64 address_of(const void *p)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &p);
+	return address;
+}
+
+/* Addresses lie at multiples of 4 wherever they are; without that being said,
+ * a compiler copies bytes. */
+inline_ void copy_addr(void *to, const void *from)
+{
+	__u32 *t = to;
+	const __u32 *f = from;
+
+	t[0] = f[0];
+	t[1] = f[1];
+	t[2] = f[2];
+	t[3] = f[3];
+}
 
 inline_ struct hs_counters *counters(void)
 {
@@ -146,12 +189,27 @@ inline_ struct hs_counters *counters(void)
 }
 
 /* Atomic although per CPU: a softirq may interrupt the same CPU's task. */
-inline_ void count(__u32 which)
+inline_ void count_by(__u32 which, __u64 n)
 {
 	struct hs_counters *c = counters();
 
 	if (c && which < HS_C_MAX)
-		__sync_fetch_and_add(&c->n[which], 1);
+		__sync_fetch_and_add(&c->n[which], n);
+}
+
+inline_ void count(__u32 which)
+{
+	count_by(which, 1);
+}
+
+/* Shows that a program runs (enum hs_prog). Not atomic: that a beat is lost
+ * where the program was interrupted by itself does no harm. */
+inline_ void heartbeat(__u32 prog)
+{
+	struct hs_counters *c = counters();
+
+	if (c)
+		c->n[HS_C_RUNS + prog]++;
 }
 
 #endif

@@ -3,6 +3,9 @@
 package tui
 
 import (
+	"fmt"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -61,14 +64,17 @@ type app struct {
 	again    bool // pull once more: what is asked for has changed meanwhile
 	tick     int  // the tick that is waited for
 	err      error
+	crash    error // what Run returns
 
-	input     string // the filter that is being typed
-	typing    bool
-	help      bool
-	message   string
-	recording bool
-	busy      bool // a file is being written
-	leaving   bool // quit once it is
+	input       string // the filter that is being typed
+	typing      bool
+	help        bool
+	message     string
+	messageRole look.Role
+	told        []string // notes of the feed that were said
+	recording   bool
+	busy        bool // a file is being written
+	leaving     bool // quit once it is
 }
 
 func windows() []time.Duration {
@@ -83,8 +89,8 @@ func newApp(feed Feed, o Options, r *lipgloss.Renderer) *app {
 	k.Export.SetEnabled(canExport)
 	note := offerPlayer(&k, feed)
 	a := &app{
-		message: note,
-		feed:    feed, opts: o, renderer: r, keys: k, window: 1, now: o.Now(),
+		message: note, messageRole: look.Accent,
+		feed: feed, opts: o, renderer: r, keys: k, window: 1, now: o.Now(),
 		look:      look.New(r, o.Theme, o.ASCII),
 		container: container.New(k), heat: heatmap.New(k),
 		filters: make([]string, len(titles())),
@@ -98,18 +104,23 @@ func (a *app) Init() tea.Cmd { return a.pull() }
 
 // frameMsg is the answer to a pull.
 type frameMsg struct {
-	d    *digest.Digest
-	err  error
-	took time.Duration
+	d     *digest.Digest
+	notes []string
+	err   error
+	took  time.Duration
 }
+
+// crashMsg tells that making a frame panicked.
+type crashMsg struct{ err error }
 
 // tickMsg is the time to pull again.
 type tickMsg struct{ n int }
 
 // fileMsg tells that a file was written, or not.
 type fileMsg struct {
-	text string
-	err  error
+	text   string
+	err    error
+	record bool // a recording was begun or ended
 }
 
 // pull asks the feed, in a goroutine of its own.
@@ -121,14 +132,43 @@ func (a *app) pull() tea.Cmd {
 	a.pulling = true
 	q := a.query()
 	feed, loc, now := a.feed, a.opts.Location, a.opts.Now
-	return func() tea.Msg {
+	everyHop := a.at == mapAt // which adds all of them up: not while keys wait
+	return func() (msg tea.Msg) {
+		defer func() { // bubbletea would lose what it says
+			if r := recover(); r != nil {
+				msg = crashMsg{fmt.Errorf("%v\n%s", r, debug.Stack())}
+			}
+		}()
 		begin := now()
 		f, err := feed.Frame(q)
 		if err != nil {
 			return frameMsg{err: err, took: now().Sub(begin)}
 		}
 		f.At = f.At.In(loc)
-		return frameMsg{d: digest.Of(f), took: now().Sub(begin)}
+		d := digest.Of(f)
+		if everyHop {
+			d.Places()
+		}
+		return frameMsg{d: d, notes: notesOf(feed), took: now().Sub(begin)}
+	}
+}
+
+func notesOf(feed Feed) []string {
+	if n, ok := feed.(Noter); ok {
+		return n.Notes()
+	}
+	return nil
+}
+
+// tell says the first note that was not said since it came up, unless another
+// message is read.
+func (a *app) tell(notes []string) {
+	a.told = slices.DeleteFunc(a.told, func(s string) bool { return !slices.Contains(notes, s) })
+	for _, n := range notes {
+		if a.message == "" && !slices.Contains(a.told, n) {
+			a.told = append(a.told, n)
+			a.say(look.Warn, "note: "+a.look.Clean(n))
+		}
 	}
 }
 
@@ -144,7 +184,7 @@ func (a *app) query() history.Query {
 // pulling takes 3 % of a core; but nobody waits longer than slowest.
 const (
 	idleShare = 32
-	slowest   = 5 * time.Second
+	slowest   = 10 * time.Second
 )
 
 func (a *app) frame(msg frameMsg) tea.Cmd {
@@ -155,6 +195,7 @@ func (a *app) frame(msg frameMsg) tea.Cmd {
 	if msg.err == nil {
 		a.d, a.pulledAt = msg.d, a.now
 		a.screens[a.at].Set(a.d)
+		a.tell(msg.notes)
 	}
 	if a.again || (first && a.at == heatAt) {
 		a.again = false
@@ -228,7 +269,7 @@ func (a *app) turn(at int) tea.Cmd {
 	if a.d != nil {
 		a.screens[at].Set(a.d)
 	}
-	if at == heatAt {
+	if at == heatAt || at == mapAt { // which want more of a frame
 		return a.pull()
 	}
 	return nil

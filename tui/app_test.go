@@ -207,7 +207,8 @@ func nasty() *fake.World {
 	})
 	for i := range w.Containers {
 		w.Containers[i].Image = w.Containers[i].Name
-		w.Flows = append(w.Flows, fake.Flow{From: i, To: (i + 1) % len(w.Containers), Port: 80, Rate: 12, Slow: 2, By: time.Millisecond, Drops: 1})
+		w.Flows = append(w.Flows, fake.Flow{From: i, To: (i + 1) % len(w.Containers), Port: 80, Rate: 12, Slow: 2, By: time.Millisecond, Drops: 1,
+			App: time.Millisecond, Waits: time.Millisecond, On: (i + 2) % len(w.Containers), Asks: 1})
 	}
 	return w
 }

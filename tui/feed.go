@@ -19,6 +19,16 @@ type Recorder interface {
 	StartRecording() (path string, err error)
 	// StopRecording ends the file so that it is whole.
 	StopRecording() (path string, err error)
+	// Recorded waits until the recording under way is over: stopped, without an
+	// error, or because nothing more can be written, as on a full disk. The file
+	// is then ended as well as it can be.
+	Recorded() (path string, err error)
+}
+
+// Noter is a feed that knows what is missing or guessed: an engine that does not
+// answer, a host that was suspended. What is new is shown, once.
+type Noter interface {
+	Notes() []string
 }
 
 // Exporter is a feed that can write what is seen to a file.

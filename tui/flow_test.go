@@ -10,7 +10,9 @@ import (
 	"github.com/muesli/termenv"
 
 	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/tui/internal/fake"
+	"github.com/hopscope/hopscope/tui/look"
 )
 
 // sees fails unless the screen shows each of the texts.
@@ -44,7 +46,7 @@ func TestFromSlowContainerToSlowSecond(t *testing.T) {
 	d.press("enter", "down")
 	d.sees(t, ">   qdisc @ eth0 of shop-front-1")
 	d.press("W")
-	d.sees(t, "p50 of each hop (percentiles do not add up)")
+	d.sees(t, "p50 (does not add up)")
 	d.press("enter")
 	d.sees(t, "[4 Heat map]", "qdisc @ eth0 of shop-front-1, shop-front-1 → shop-api-1 tcp/8080 request", "of 120 packets")
 	d.press("left", "left", "left", "enter")
@@ -57,6 +59,37 @@ func TestFromSlowContainerToSlowSecond(t *testing.T) {
 	d.misses(t, "FROZEN")
 }
 
+// TestNetworkOrApplication looks where the time from request to answer goes.
+func TestNetworkOrApplication(t *testing.T) {
+	d := shop(t)
+	d.sees(t, "app p99")
+	d.press("2")
+	d.sees(t, "answers p50 6.42ms p99 37.5ms: request_network 88.7%, app 7.5% ~, waiting on shop-db-1:5432 3.4% ~")
+	d.press("tab", "end", "up", "up")
+	d.sees(t, "answers  shop-front-1 → shop-api-1 · from request to answer, 1,200 of them", ">   app @ shop-api-1 ~")
+	d.press("enter") // there is no heat map of it
+	d.sees(t, "[2 Container]")
+	d.press("W")
+	d.sees(t, ">   app @ shop-api-1 ~")
+}
+
+// TestWideOverview has room for what is seldom the cause.
+func TestWideOverview(t *testing.T) {
+	d := shop(t)
+	d.send(tea.WindowSizeMsg{Width: 200, Height: 30})
+	for _, line := range strings.Split(d.View(), "\n") {
+		if strings.HasPrefix(line, "   shop-db-1 ") {
+			for _, text := range []string{" 409µs ", " 90.0µs ", " 12.0% ", "shop (bridge)"} {
+				if !strings.Contains(line, text) {
+					t.Errorf("%q is missing in %s", text, line)
+				}
+			}
+			return
+		}
+	}
+	t.Errorf("no line of shop-db-1:\n%s", d.View())
+}
+
 func TestSortGroupFilter(t *testing.T) {
 	d := shop(t)
 	d.press("s")
@@ -67,7 +100,7 @@ func TestSortGroupFilter(t *testing.T) {
 	d.sees(t, "▾ shop (6)", "▾ no project (1)")
 	d.press("/", "d", "b")
 	d.sees(t, "/db", "1 ends")
-	d.misses(t, "shop-cart-1 ")
+	d.misses(t, "  shop-cart-1  ") // as a row; a finding names it
 	d.press("enter")
 	d.sees(t, `only "db"`, "▾ shop (1)")
 	d.press("esc")
@@ -138,13 +171,13 @@ func TestContainerStepsAndScreens(t *testing.T) {
 	d.press("right")
 	d.sees(t, " worker · running", "→ 203.0.113.9")
 	d.press("down")
-	d.sees(t, "worker sent 30 segments again", "dropped 30: NETFILTER_DROP") // the second conversation
+	d.sees(t, "worker sent 30 segments again, last at 14:01:20: rto 10, fast 20", "dropped 30, last at 14:01:20: NETFILTER_DROP") // the second conversation
 	d.press("left", "left")
 	d.sees(t, " shop-db-1 · running", "← shop-api-1")
 	d.press("6", "/", "d", "b", "enter", "down", "enter")
 	d.sees(t, "[2 Container]", " shop-db-1 · running")
 	d.press("5", "enter")
-	d.sees(t, "a firewall rule dropped it", "nf_hook_slow")
+	d.sees(t, "netfilter dropped it: a rule", "nf_hook_slow")
 	d.press("g", "g", "g")
 	d.sees(t, "by container")
 	d.press("esc", "esc")
@@ -188,8 +221,9 @@ func TestHelpKnowsWhatThereIs(t *testing.T) {
 // files is a feed that can write files.
 type files struct {
 	*fake.Feed
-	log  []string
-	fail error
+	log   []string
+	fail  error
+	ended chan error // of the recording
 }
 
 func (f *files) StartRecording() (string, error) {
@@ -201,6 +235,8 @@ func (f *files) StopRecording() (string, error) {
 	f.log = append(f.log, "stop")
 	return "/tmp/x.hop", nil
 }
+
+func (f *files) Recorded() (string, error) { return "/tmp/x.hop", <-f.ended }
 
 func (f *files) Export(h history.Frame) (string, error) {
 	f.log = append(f.log, "export "+h.At.Format("15:04:05"))
@@ -232,6 +268,38 @@ func TestRecordThatFails(t *testing.T) {
 	d.sees(t, "failed: disk full")
 	d.misses(t, "REC")
 	d.misses(t, "\x1b")
+}
+
+// noter is a feed that has notes.
+type noter struct {
+	*fake.Feed
+	notes []string
+}
+
+func (n *noter) Notes() []string { return n.notes }
+
+// Each note is said once, one after the other, and again when it comes back.
+func TestNotes(t *testing.T) {
+	f := &noter{Feed: shopFeed(fake.Shop(), 12), notes: []string{"no engine\x1b[2J", "a sleep"}}
+	d := drive(t, f, termenv.Ascii, Options{}, 120, 40)
+	pull := func() { d.send(d.pull()()) }
+	d.sees(t, "note: no engine")
+	d.misses(t, "\x1b[2J")
+	pull()
+	d.sees(t, "note: no engine")
+	d.press("?")
+	d.press("?") // any key: it is read
+	pull()
+	d.sees(t, "note: a sleep")
+	d.press("?")
+	d.press("?")
+	pull()
+	d.misses(t, "note: ")
+	f.notes = nil
+	pull()
+	f.notes = []string{"a sleep"}
+	pull()
+	d.sees(t, "note: a sleep")
 }
 
 // broken is a feed that fails now and then.
@@ -302,4 +370,73 @@ func TestMouse(t *testing.T) {
 	d.sees(t, "› request  ")
 	click(0, 200)
 	click(5000, 0)
+}
+
+// TestNameServers: what a name server leaves unanswered is told at once, and the
+// screen of who asks it has more.
+func TestNameServers(t *testing.T) {
+	w := fake.Shop()
+	w.Flows[len(w.Flows)-1].Asks = 4 // of worker
+	d := drive(t, shopFeed(w, past), termenv.Ascii, Options{}, 120, 40)
+	d.sees(t, "10 of 40 DNS queries of worker to (docker dns) 127.0.0.11 got no answer within 5s")
+	d.press("enter")
+	d.misses(t, "docker dns")
+	d.press("esc", "/", "w", "o", "r", "k", "enter", "enter")
+	d.sees(t, "[2 Container]", " worker", "dns (docker dns) 127.0.0.11: 40 queries, 10 unanswered, p50 800µs", "NOERROR 30")
+	d.press("enter", "down")
+	d.sees(t, "dns (docker dns) 127.0.0.11")
+}
+
+// TestTheDeadStayForAWhile has a container that was removed: it is listed, dimmed,
+// as long as the past that can be looked at reaches back to its end, and longer
+// only while its packets are in sight. One that merely stopped still exists.
+func TestTheDeadStayForAWhile(t *testing.T) {
+	for _, c := range []struct {
+		gone time.Time
+		want bool
+	}{{fake.Begin.Add(5 * time.Second), true}, {fake.Begin.Add(-5 * time.Second), false}} {
+		w := fake.Shop()
+		for _, i := range []int{4, 5} { // worker, which has packets, and cron-old, which has none
+			w.Containers[i].State, w.Containers[i].Gone = "removed", c.gone
+		}
+		w.Containers[1].State = "exited"
+		d := drive(t, shopFeed(w, 30), termenv.ANSI, Options{}, 136, 40)
+		dim := d.look.Paint(look.Dim, " worker (removed)")
+		d.sees(t, strings.TrimSuffix(dim, "\x1b[0m"), "shop-api-1 (exited)")
+		if got := strings.Contains(d.View(), "cron-old (removed)"); got != c.want {
+			t.Errorf("removed %v after the begin: listed %v, want %v", c.gone.Sub(fake.Begin), got, c.want)
+		}
+	}
+}
+
+// TestLossesAsTheyHappen watches a conversation whose losses end, and begin again.
+func TestLossesAsTheyHappen(t *testing.T) {
+	w := fake.Shop()
+	feed := shopFeed(w, 70)
+	lossy := &w.Flows[len(w.Flows)-1] // worker to cart
+	reset := func() {
+		feed.History.With(func(a *model.Aggregator) {
+			a.AddResets(model.ResetCount{
+				Netns: w.Containers[2].Netns, Cgroup: w.Containers[2].CgroupID, Local: w.Containers[2].Networks[0].IP[0],
+				Remote: w.Containers[4].Networks[0].IP[0], Port: lossy.Port, Server: true, Sent: 1,
+			})
+		})
+	}
+	lossy.Drops = 0
+	reset()
+	for i := range 5 {
+		w.Second(feed.History, 70+i)
+	}
+	d := drive(t, feed, termenv.Ascii, Options{}, 120, 40)
+	d.press("/", "w", "o", "r", "k", "enter", "enter", "down")
+	d.sees(t, " worker · running", "dropped 15, last at 14:01:10: NETFILTER_DROP",
+		"worker sent 15 segments again, last at 14:01:10: rto 5, fast 10", "shop-cart-1 reset 1 connections, last at 14:01:11")
+	lossy.Drops = 3
+	w.Second(feed.History, 75)
+	reset()
+	w.Second(feed.History, 76)
+	d.send(tickMsg{d.tick})
+	d.sees(t, "dropped 15, last at 14:01:17", "again, last at 14:01:17", "shop-cart-1 reset 2 connections, last at 14:01:17")
+	d.press("[")
+	d.sees(t, "dropped 24, last at 14:01:10", "shop-cart-1 reset 1 connections, last at 14:01:11")
 }

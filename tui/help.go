@@ -47,6 +47,7 @@ func (a *app) words() []string {
 		{"p99", "99 of 100 packets took less"},
 		{"lost", "packets this tool lost sight of, not drops"},
 		{"drops", "packets that the network lost"},
+		{"†", "a container that does not run any more"},
 	} {
 		out = append(out, a.look.Line(false, look.Cell{Text: "  " + w[0], Width: 8, Role: look.Accent}, look.Cell{Text: w[1]}))
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -60,11 +62,18 @@ func Run(ctx context.Context, feed Feed, o Options) error {
 	if err := needTerminal(o); err != nil {
 		return err
 	}
+	// bubbletea takes care of SIGINT and SIGTERM.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
 	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithAltScreen()}
 	if !o.NoMouse {
 		opts = append(opts, tea.WithMouseCellMotion())
 	}
-	_, err := tea.NewProgram(newApp(feed, o, lipgloss.NewRenderer(o.Out)), opts...).Run()
+	screen := newApp(feed, o, lipgloss.NewRenderer(o.Out))
+	_, err := tea.NewProgram(screen, opts...).Run()
+	if screen.crash != nil {
+		return fmt.Errorf("live screen: this is a bug, please report it: %w", screen.crash)
+	}
 	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
 		return nil
 	}

@@ -17,6 +17,9 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		a.width, a.height = msg.Width, msg.Height
 	case frameMsg:
 		return a, a.frame(msg)
+	case crashMsg:
+		a.crash = msg.err
+		return a, tea.Quit
 	case tickMsg:
 		if msg.n != a.tick {
 			return a, nil
@@ -31,9 +34,32 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.MouseMsg:
 		return a, a.mouse(msg)
 	case tea.KeyMsg:
-		return a, a.press(msg)
+		return a, a.pressAll(msg)
+	case recordedMsg:
+		return a, a.recorded(msg)
 	}
 	return a, nil
+}
+
+// pressAll takes keys apart that came in one read, as when they are sent fast:
+// bubbletea makes one message of them. What is pasted is text to type, and no
+// keys.
+func (a *app) pressAll(msg tea.KeyMsg) tea.Cmd {
+	switch {
+	case msg.Paste && !a.typing:
+		return nil
+	case msg.Type != tea.KeyRunes || msg.Paste || len(msg.Runes) < 2:
+		return a.press(msg)
+	}
+	var cmds []tea.Cmd
+	for _, r := range msg.Runes {
+		one := tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: msg.Alt}
+		if r == ' ' {
+			one.Type = tea.KeySpace
+		}
+		cmds = append(cmds, a.press(one))
+	}
+	return tea.Batch(cmds...)
 }
 
 func (a *app) press(msg tea.KeyMsg) tea.Cmd {
@@ -88,7 +114,7 @@ func (a *app) pressGlobal(msg tea.KeyMsg) (cmd tea.Cmd, done bool) {
 		return a.step(1), true
 	case key.Matches(msg, k.Theme):
 		a.look = look.New(a.renderer, look.NextTheme(a.look.Theme), a.opts.ASCII)
-		a.message = "theme " + a.look.Theme
+		a.say(look.Accent, "theme "+a.look.Theme)
 	case key.Matches(msg, k.Filter):
 		return a.startFilter(), true
 	case key.Matches(msg, k.Record):
@@ -164,13 +190,44 @@ func (a *app) record() tea.Cmd {
 	if a.recording {
 		return func() tea.Msg {
 			path, err := r.StopRecording()
-			return fileMsg{"saved " + path, err}
+			return fileMsg{text: "saved " + path, err: err, record: true}
 		}
 	}
 	return func() tea.Msg {
 		path, err := r.StartRecording()
-		return fileMsg{"recording to " + path, err}
+		return fileMsg{text: "recording to " + path, err: err, record: true}
 	}
+}
+
+// recordedMsg tells that a recording is over; err says why it failed.
+type recordedMsg struct {
+	path string
+	err  error
+}
+
+// await tells of the end of the recording, so that one that fails is known at
+// once.
+func (a *app) await() tea.Cmd {
+	r, ok := a.feed.(Recorder)
+	if !ok {
+		return nil
+	}
+	return func() tea.Msg {
+		path, err := r.Recorded()
+		return recordedMsg{path, err}
+	}
+}
+
+func (a *app) recorded(msg recordedMsg) tea.Cmd {
+	if msg.err == nil || !a.recording {
+		return nil // it was stopped, which told its own end
+	}
+	a.recording = false
+	a.say(look.Bad, "recording failed: "+msg.err.Error()+"; "+msg.path+" ends there")
+	if a.leaving {
+		return tea.Quit
+	}
+	return nil
 }
 
 func (a *app) export() tea.Cmd {
@@ -179,29 +236,37 @@ func (a *app) export() tea.Cmd {
 		return nil
 	}
 	f := a.d.Frame
+	a.say(look.Accent, "exporting ...")
 	return func() tea.Msg {
 		path, err := e.Export(f)
-		return fileMsg{"exported " + path, err}
+		return fileMsg{text: "exported " + path, err: err}
 	}
 }
 
 // written is the end of a record or export key's work.
 func (a *app) written(msg fileMsg) tea.Cmd {
-	if a.busy {
+	a.say(look.Accent, msg.text)
+	if msg.err != nil {
+		a.say(look.Bad, "failed: "+msg.err.Error())
+	}
+	var next tea.Cmd
+	if msg.record {
 		a.busy = false
 		if msg.err == nil {
 			a.recording = !a.recording
 		}
-	}
-	a.message = msg.text
-	if msg.err != nil {
-		a.message = "failed: " + msg.err.Error()
+		if a.recording {
+			next = a.await()
+		}
 	}
 	if a.leaving && (!a.recording || msg.err != nil) {
 		return tea.Quit
 	}
-	return nil
+	return next
 }
+
+// say puts a message in the place of the keys, until the next one is pressed.
+func (a *app) say(role look.Role, text string) { a.message, a.messageRole = text, role }
 
 // quit leaves; a recording is saved first. A second time does not wait.
 func (a *app) quit() tea.Cmd {
@@ -209,7 +274,7 @@ func (a *app) quit() tea.Cmd {
 		return tea.Quit
 	}
 	a.leaving = true
-	a.message = "saving the recording"
+	a.say(look.Accent, "saving the recording")
 	return a.record()
 }
 

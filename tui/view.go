@@ -249,7 +249,7 @@ func (a *app) footer() string {
 		return a.look.Line(false, look.Cell{Text: " /" + a.input + "▏", Role: look.Accent},
 			look.Cell{Text: "  enter keeps it, esc drops it", Role: look.Dim})
 	case a.message != "":
-		return a.look.Paint(look.Accent, " "+a.message)
+		return a.look.Paint(a.messageRole, " "+a.message)
 	case a.err != nil:
 		return a.look.Paint(look.Bad, " no data: "+a.err.Error())
 	}

@@ -75,6 +75,7 @@ func compare(cmd *cobra.Command, before, after string, f *diffFlags) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", after, err)
 	}
+	f.part.noteWhole(cmd)
 	result := diff.Compare(b, a, diff.Options{FailOver: float64(f.failOver)})
 	say := newSpeaker(cmd.ErrOrStderr(), f.part.quiet)
 	err = f.out.write(cmd, format, after, say, func(w io.Writer) error {
@@ -126,6 +127,27 @@ func alsoInto(pieces *model.Slices, f capture.Filter) capture.Filter {
 				return false
 			}
 			pieces.AddRetransmits(r.RetransmitCount)
+			return true
+		},
+		Counters: func(c *capture.Counters, n *model.CounterCount) bool {
+			if f.Counters != nil && !f.Counters(c, n) {
+				return false
+			}
+			pieces.AddCounters([]model.CounterCount{*n})
+			return true
+		},
+		Sockets: func(s *capture.Sockets) bool {
+			if f.Sockets != nil && !f.Sockets(s) {
+				return false
+			}
+			pieces.AddSocket(s.SocketEvent)
+			return true
+		},
+		DNS: func(d *capture.DNS) bool {
+			if f.DNS != nil && !f.DNS(d) {
+				return false
+			}
+			pieces.AddDNS(d.Lookup)
 			return true
 		},
 	}

@@ -127,6 +127,7 @@ func examine(ctx context.Context, dockerHost string) (*checkup, error) {
 	c.add("containers", containerChecks(inv, err, host))
 	c.add("settings", settingChecks(host))
 	if err == nil {
+		c.Findings = append(c.Findings, judgeProxies(inv.ProxyMemory())...)
 		c.Findings = append(c.Findings, hostfacts.Judge(host, linksOf(inv.View(), host.Uplink))...)
 		if err := inv.Close(); err != nil {
 			return nil, err
@@ -145,7 +146,8 @@ func (c *checkup) add(title string, checks []check) {
 func privilegeChecks() []check {
 	list, err := probe.Privileges()
 	if err != nil {
-		return []check{{Name: "capabilities", Status: checkLost, Detail: err.Error()}}
+		return []check{{Name: "capabilities", Status: checkLost, Detail: err.Error(), Lost: "what this process may do",
+			Mend: "mount -t proc proc /proc"}}
 	}
 	var out []check
 	for _, p := range list {
@@ -192,6 +194,9 @@ func kernelChecks() []check {
 			x.Status, x.Lost, x.Mend = checkMissing, c.Lost, c.Mend
 		default:
 			x.Status, x.Lost, x.Mend = checkLost, c.Lost, c.Mend
+		}
+		if !c.Available && x.Mend == "" {
+			x.Mend = "a distribution's kernel, Linux 5.10 or newer"
 		}
 		out = append(out, x)
 	}

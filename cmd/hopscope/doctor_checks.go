@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -16,19 +17,59 @@ import (
 // past it. The error is why tracing does not work.
 func tracingChecks() (out []check, broken error) {
 	const load, detach = "load and attach the programs", "detach the programs"
+	out = limitChecks(probe.Limits())
 	begun := time.Now()
 	p, err := probe.Open(probe.Config{})
 	if err != nil {
-		return []check{{Name: load, Status: checkMissing, Detail: err.Error(), Lost: "everything"}}, err
+		return append(out, check{Name: load, Status: checkMissing, Detail: err.Error(), Lost: "everything",
+			Mend: "what this line names, or what the lines above say of those with !!"}), err
 	}
 	out = append(out,
 		check{Name: load, Status: checkOK, Detail: fmt.Sprintf("in %s", time.Since(begun).Round(time.Millisecond))},
 		check{Name: "ring buffer", Status: checkOK, Detail: fmt.Sprintf("%d MiB, %d packets in flight at once", probe.DefaultRingBytes>>20, probe.DefaultSlots)},
 		followPacket(p))
+	out = append(out, hookChecks(p.Hooks())...)
 	if err := p.Close(); err != nil {
 		return append(out, check{Name: detach, Status: checkMissing, Detail: err.Error(), Lost: "everything"}), err
 	}
 	return out, nil
+}
+
+// limitChecks are about this process, not about the host.
+func limitChecks(limits []probe.Limit) (out []check) {
+	mends := map[string]string{"open files": "ulimit -n %d, LimitNOFILE=%d of a service", "memory": "a limit of %d MiB"}
+	for _, l := range limits {
+		unit, suffix := uint64(1), ""
+		if l.Name == "memory" {
+			unit, suffix = 1<<20, " MiB"
+		}
+		has := "no limit"
+		if l.Has != 0 {
+			has = fmt.Sprintf("%d%s", l.Has/unit, suffix)
+		}
+		x := check{Name: "limit of " + l.Name, Status: checkOK, Detail: fmt.Sprintf("%s; tracing takes up to %d%s", has, l.Takes/unit, suffix)}
+		if !l.Enough() {
+			x.Status, x.Lost = checkMissing, "everything"
+			x.Mend = strings.ReplaceAll(mends[l.Name], "%d", fmt.Sprint(l.Takes/unit))
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// hookChecks has a line for each hook of netfilter that a link is at: without
+// links, what that loses stands with the kernel's capabilities.
+func hookChecks(hooks []probe.Hook) (out []check) {
+	for _, h := range hooks {
+		name, at := "netfilter hook "+h.Name, fmt.Sprintf("%s at priorities %d and %d", h.Family, h.Before, h.After)
+		i := slices.IndexFunc(out, func(c check) bool { return c.Name == name })
+		if i < 0 {
+			out = append(out, check{Name: name, Status: checkOK, Detail: at})
+			continue
+		}
+		out[i].Detail += ", " + at
+	}
+	return out
 }
 
 // followPacket sends a datagram over loopback, which passes nearly every
@@ -121,6 +162,8 @@ func mendOf(source string) string {
 	switch source {
 	case "docker":
 		return "start the engine, be allowed to use its socket, or name it with --docker-host"
+	case "cgroup v2":
+		return "mount -t cgroup2 none /sys/fs/cgroup/unified"
 	case "netlink", "procfs":
 		return "run as root; in a container with --privileged --pid=host --network=host"
 	}
@@ -165,6 +208,11 @@ func nicCheck(n hostfacts.NIC) check {
 	detail := fmt.Sprintf("MTU %d, %d receive and %d transmit queues", n.MTU, n.RxQueues, n.TxQueues)
 	if n.Rate >= 0 {
 		detail += fmt.Sprintf(", %.0f packets/s in", n.Rate)
+	}
+	onOff := map[bool]string{true: "on", false: "off"}
+	detail += fmt.Sprintf(", RPS %s, XPS %s", onOff[n.RPS], onOff[n.XPS])
+	for _, name := range slices.Sorted(maps.Keys(n.Offloads)) {
+		detail += fmt.Sprintf(", %s %s", name, onOff[n.Offloads[name]])
 	}
 	return check{Name: "NIC " + inventory.Clean(n.Name), Status: checkInfo, Detail: detail}
 }

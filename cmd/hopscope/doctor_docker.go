@@ -6,11 +6,24 @@ import (
 	"os"
 	"strings"
 
+	"github.com/hopscope/hopscope/pkg/hostfacts"
 	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/model/human"
 )
 
-// manyProxies is from where docker-proxy's processes are worth a word.
+// manyProxies is from where docker-proxy's processes are worth a finding.
 const manyProxies = 100
+
+// judgeProxies finds them too many.
+func judgeProxies(processes int, memory uint64) []hostfacts.Finding {
+	if processes < manyProxies {
+		return nil
+	}
+	return []hostfacts.Finding{{Kind: "docker_proxy", Severity: "info",
+		Text:     "each published port has a docker-proxy process for each address family, whether it is used or not",
+		Evidence: fmt.Sprintf("%d processes, %s of memory", processes, human.Bytes(memory)),
+		Mend:     "dockerd --userland-proxy=false publishes by NAT alone"}}
+}
 
 // proxyChecks says what docker-proxy costs: one process for each published
 // port and address family, idle or not.
@@ -18,9 +31,6 @@ func proxyChecks(inv *inventory.Inventory) []check {
 	x := check{Name: "docker-proxy", Status: checkOK, Detail: strings.TrimPrefix(proxyLine(inv), "docker-proxy: ")}
 	if x.Detail == "" {
 		x.Detail = "no process"
-	}
-	if processes, _ := inv.ProxyMemory(); processes >= manyProxies {
-		x.Status, x.Mend = checkInfo, "dockerd --userland-proxy=false publishes by NAT alone"
 	}
 	out := []check{x}
 	if proxiesShareCgroup(inv) {

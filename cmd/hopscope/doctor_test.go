@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/pkg/hostfacts"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/probe"
@@ -48,9 +50,17 @@ tracing works, with less than everything: see the lines with --
 	}
 }
 
-// What scripts read: every key is there, lists are lists.
+// What scripts read: every key is there, lists are lists, as the schema says.
 func TestDoctorJSON(t *testing.T) {
 	var b bytes.Buffer
+	c := someCheckup()
+	c.Findings = append(c.Findings, judgeProxies(100, 1<<30)...)
+	c.add("tracing", limitChecks([]probe.Limit{{Name: "open files", Has: 20, Takes: 192}, {Name: "memory", Takes: 96 << 20}}))
+	if err := c.writeJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	lab.WantSchema(t, "../../docs/doctor.schema.json", b.String())
+	b.Reset()
 	if err := someCheckup().writeJSON(&b); err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +125,30 @@ func TestLinksOfAView(t *testing.T) {
 		t.Errorf("%+v", leg)
 	}
 	if got := hostfacts.JudgeMTU(links); len(got) != 1 || !strings.Contains(got[0].Text, "eth0 of web") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A few docker-proxies are what every host with published ports has.
+func TestManyProxies(t *testing.T) {
+	if got := judgeProxies(99, 1<<30); got != nil {
+		t.Errorf("%+v", got)
+	}
+	got := judgeProxies(240, 840_000_000)
+	if len(got) != 1 || got[0].Evidence != "240 processes, 840MB of memory" || !strings.Contains(got[0].Mend, "--userland-proxy=false") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A limit that is too low says what is enough.
+func TestLimitChecks(t *testing.T) {
+	got := limitChecks([]probe.Limit{{Name: "open files", Has: 100, Takes: 192}, {Name: "memory", Has: 64 << 20, Takes: 96 << 20}, {Name: "memory", Takes: 96 << 20}})
+	want := []check{
+		{"limit of open files", checkMissing, "100; tracing takes up to 192", "everything", "ulimit -n 192, LimitNOFILE=192 of a service"},
+		{"limit of memory", checkMissing, "64 MiB; tracing takes up to 96 MiB", "everything", "a limit of 96 MiB"},
+		{"limit of memory", checkOK, "no limit; tracing takes up to 96 MiB", "", ""},
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -3,42 +3,42 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/internal/lab/program"
 	"github.com/hopscope/hopscope/pkg/capture"
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
-// TestSaving runs the program on real traffic with each way to keep it.
-func TestSaving(t *testing.T) {
-	s := newShop(t)
-	t.Run("report is the summary", s.reportIsTheSummary)
-	t.Run("full disk", s.fullDisk)
+// saving runs the program on real traffic with each way to keep it.
+func (s *shop) saving(t *testing.T) {
+	t.Run("holds everything", s.holdsEverything)
+	t.Run("recorded from now", s.recordedFromNow)
+	t.Run("name servers", s.nameServers)
 	t.Run("when it holds", s.whenItHolds)
 	t.Run("when it never holds", s.whenItNeverHolds)
 	t.Run("keep the last", s.keepTheLast)
 	t.Run("redact", s.redacted)
 	t.Run("folded", s.folded)
 	t.Run("baseline", s.baseline)
-	t.Run("where nothing can be written", s.notWritable)
 }
 
 func (s *shop) file(t *testing.T) string { return filepath.Join(t.TempDir(), "x.hop") }
 
 // reportOf is what a report of a file says, as JSON.
-func (s *shop) reportOf(t *testing.T, path string) ran {
+func (s *shop) reportOf(t *testing.T, path string) program.Ending {
 	t.Helper()
-	r := s.run(t, "report", path, "--format", "json")
-	if r.code != 0 {
-		t.Fatalf("report: exit code %d: %s", r.code, r.stderr)
+	r := program.Run(t, "report", path, "--format", "json")
+	if r.Code != 0 {
+		t.Fatalf("report: exit code %d: %s", r.Code, r.Stderr)
 	}
 	return r
 }
@@ -51,86 +51,29 @@ func parse(t *testing.T, text string) (out model.Snapshot) {
 	return out
 }
 
-// A report says what the trace said, number for number, drops included.
-func (s *shop) reportIsTheSummary(t *testing.T) {
-	path := s.file(t)
-	run := s.start(t, "trace", "-d", "3s", "-c", s.web.Name, "--sample", "1", "--format", "json", "-o", path)
-	run.tracing(t)
-	for _, mode := range []string{"rr", "short", "udp"} {
-		s.client.Run(mode, "--count", "300", s.at)
-	}
-	queue := lab.TBF(t, s.client.Netns, "eth0", 1_000_000, 3000, 4000) // drops most of it
-	s.client.Run("udp", "--echo=false", "--count", "50", "--size", "1000", s.at)
-	r := run.wait(t)
-	queue.Remove()
-	if r.code != 0 || !strings.Contains(r.stderr, "saved "+path) {
-		t.Fatalf("exit code %d: %s", r.code, r.stderr)
-	}
-	if report := s.reportOf(t, path); report.stdout != r.stdout || report.stderr != "" {
-		t.Errorf("stderr %q; the report\n%.2000s\nis not the summary\n%.2000s", report.stderr, report.stdout, r.stdout)
-	}
-	if got := parse(t, r.stdout); len(got.Paths) < 4 || len(got.Drops) == 0 || got.Ended != "duration" {
-		t.Errorf("%d paths, drops %+v, ended %q", len(got.Paths), got.Drops, got.Ended)
-	}
-}
-
-// A full disk ends the trace long before its time. What was written is a whole
-// file.
-func (s *shop) fullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=256k"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	path := filepath.Join(dir, "x.hop")
-	run := s.start(t, "trace", "-d", "5m", "-c", s.web.Name, "--sample", "1", "--format", "json", "-o", path)
-	run.tracing(t)
-	begun := time.Now()
-	s.client.Run("rr", "--count", "20000", s.at)
-	r := run.wait(t)
-	last := r.stderr[strings.LastIndex(strings.TrimSuffix(r.stderr, "\n"), "\n")+1:]
-	if r.code != 1 || !strings.Contains(last, "no space left") || strings.Count(r.stderr, "no space left for the capture") != 1 {
-		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-	}
-	if d := time.Since(begun); d > time.Minute {
-		t.Errorf("it went on for %v", d)
-	}
-	if got := parse(t, r.stdout); got.Ended != "error" || len(got.Paths) == 0 {
-		t.Errorf("summary: ended %q with %d paths", got.Ended, len(got.Paths))
-	}
-	saved := parse(t, s.reportOf(t, path).stdout)
-	if saved.Ended != "error" || len(saved.Paths) == 0 || saved.Paths[0].Journeys < 1000 {
-		t.Errorf("file: ended %q, %d paths", saved.Ended, len(saved.Paths))
-	}
-}
-
 // The last seconds are saved when packets become slow, and no sooner.
 func (s *shop) whenItHolds(t *testing.T) {
 	path := s.file(t)
-	run := s.start(t, "trace", "-d", "5m", "-c", s.web.Name, "--sample", "1", "--format", "json", "-o", path,
+	run := program.Start(t, "trace", "-d", "5m", "-c", s.web.Name, "--sample", "1", "--format", "json", "-o", path,
 		"--keep", "5s", "--when", "p99>15ms")
-	run.tracing(t)
+	run.Tracing(t)
 	s.client.Run("rr", "--count", "300", "--rate", "200", s.at)
-	if _, err := os.Stat(path); err == nil || run.cmd.ProcessState != nil {
-		t.Fatalf("it saved before anything was slow: %s", run.stderr.String())
+	if _, err := os.Stat(path); err == nil || run.Ended() {
+		t.Fatalf("it saved before anything was slow: %s", run.Stderr.String())
 	}
 	// 20 packets at once at 400 kbit/s: the last ones wait more than 200 ms.
 	queue := lab.TBF(t, s.client.Netns, "eth0", 400_000, 1500, 1_000_000)
 	defer queue.Remove()
 	s.client.Run("udp", "--echo=false", "--count", "20", "--size", "1000", s.at)
-	r := run.wait(t)
-	if r.code != 0 || !strings.Contains(r.stderr, "p99>15ms holds: p99 ") || !strings.Contains(r.stderr, path) {
-		t.Fatalf("exit code %d, stderr %q", r.code, r.stderr)
+	r := run.Wait(t)
+	if r.Code != 0 || !strings.Contains(r.Stderr, "p99>15ms holds: p99 ") || !strings.Contains(r.Stderr, path) {
+		t.Fatalf("exit code %d, stderr %q", r.Code, r.Stderr)
 	}
 	report := s.reportOf(t, path)
-	if report.stdout != r.stdout {
-		t.Errorf("the report\n%.2000s\nis not the summary\n%.2000s", report.stdout, r.stdout)
+	if report.Stdout != r.Stdout {
+		t.Errorf("the report\n%.2000s\nis not the summary\n%.2000s", report.Stdout, r.Stdout)
 	}
-	got := parse(t, report.stdout)
+	got := parse(t, report.Stdout)
 	if got.Ended != "limit" || got.DurationNs > int64(8*time.Second) {
 		t.Errorf("ended %q after %v", got.Ended, time.Duration(got.DurationNs))
 	}
@@ -140,31 +83,45 @@ func (s *shop) whenItHolds(t *testing.T) {
 }
 
 func (s *shop) whenItNeverHolds(t *testing.T) {
-	run := s.start(t, "trace", "-d", "2500ms", "-c", s.web.Name, "--keep", "1m", "--when", "drops>1000000 or p50>1h")
-	run.tracing(t)
+	run := program.Start(t, "trace", "-d", "2500ms", "-c", s.web.Name, "--keep", "1m", "--when", "drops>1000000 or p50>1h")
+	run.Tracing(t)
 	s.client.Run("rr", "--count", "100", s.at)
-	r := run.wait(t)
-	if r.code != 0 || !strings.Contains(r.stderr, "drops>1000000 or p50>1h0m0s never held: nothing is saved") {
-		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+	r := run.Wait(t)
+	if r.Code != 0 || !strings.Contains(r.Stderr, "drops>1000000 or p50>1h0m0s never held: nothing is saved") {
+		t.Errorf("exit code %d, stderr %q", r.Code, r.Stderr)
 	}
-	if !strings.Contains(r.stdout, s.client.Name) {
-		t.Errorf("no summary: %q", r.stdout)
+	if !strings.Contains(r.Stdout, s.client.Name) {
+		t.Errorf("no summary: %q", r.Stdout)
 	}
-	if files, err := os.ReadDir(run.cmd.Dir); err != nil || len(files) != 0 {
+	if files, err := os.ReadDir(run.Cmd.Dir); err != nil || len(files) != 0 {
 		t.Errorf("%v, %v", files, err)
 	}
 }
 
-// Without a condition the last of it is saved at the end.
+// Without a condition the last of it is saved at the end, long after privileges
+// were dropped: in the directory of the user behind sudo, whose file it is.
 func (s *shop) keepTheLast(t *testing.T) {
+	const user = 12345
 	path := s.file(t)
-	run := s.start(t, "trace", "-d", "4s", "-c", s.web.Name, "--sample", "1", "-o", path, "--keep", "1s")
-	run.tracing(t)
-	s.client.Run("rr", "--count", "350", "--rate", "100", s.at)
-	if r := run.wait(t); r.code != 0 || !strings.Contains(r.stderr, "saved the last 1s: "+path) {
-		t.Fatalf("exit code %d, stderr %q", r.code, r.stderr)
+	if err := errors.Join(os.Chown(filepath.Dir(path), user, user), os.Chmod(filepath.Dir(path), 0o700)); err != nil {
+		t.Fatal(err)
 	}
-	got := parse(t, s.reportOf(t, path).stdout)
+	run := program.Command(t, "trace", "-d", "3s", "-c", s.web.Name, "--sample", "1", "-o", path, "--keep", "1s")
+	run.Cmd.Env = append(os.Environ(), fmt.Sprintf("SUDO_UID=%d", user), fmt.Sprintf("SUDO_GID=%d", user))
+	run.Start(t)
+	run.Tracing(t)
+	s.client.Run("rr", "--count", "250", "--rate", "100", s.at)
+	if r := run.Wait(t); r.Code != 0 || !strings.Contains(r.Stderr, "saved the last 1s: "+path) {
+		t.Fatalf("exit code %d, stderr %q", r.Code, r.Stderr)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t); info.Mode() != 0o600 || owner.Uid != user || owner.Gid != user {
+		t.Errorf("mode %v, owner %d:%d, want that of user %d alone", info.Mode(), owner.Uid, owner.Gid, user)
+	}
+	got := parse(t, s.reportOf(t, path).Stdout)
 	if d := time.Duration(got.DurationNs); d < time.Second/2 || d > 3*time.Second {
 		t.Errorf("it holds %v", d)
 	}
@@ -172,21 +129,32 @@ func (s *shop) keepTheLast(t *testing.T) {
 
 // Nothing in the file, nor its name, tells of the containers.
 func (s *shop) redacted(t *testing.T) {
-	run := s.start(t, "trace", "-d", "1500ms", "-c", s.web.Name, "--sample", "1", "--redact")
-	run.tracing(t)
+	run := program.Start(t, "trace", "-d", "1m", "-c", s.web.Name, "--sample", "1", "--redact")
+	run.Tracing(t)
 	s.client.Run("rr", "--count", "200", s.at)
-	r := run.wait(t)
-	files, err := filepath.Glob(filepath.Join(run.cmd.Dir, "hopscope-redacted-*.hop"))
-	if r.code != 0 || err != nil || len(files) != 1 {
-		t.Fatalf("exit code %d, files %v, stderr %q", r.code, files, r.stderr)
+	r := run.Interrupt(t)
+	files, err := filepath.Glob(filepath.Join(run.Cmd.Dir, "hopscope-redacted-*.hop"))
+	if r.Code != 0 || err != nil || len(files) != 1 {
+		t.Fatalf("exit code %d, files %v, stderr %q", r.Code, files, r.Stderr)
+	}
+	if !strings.Contains(r.Stderr, "saved "+filepath.Base(files[0])) {
+		t.Errorf("it does not say where it saved: %q", r.Stderr)
 	}
 	report := s.reportOf(t, files[0])
-	for _, secret := range []string{s.web.Name, s.client.Name, s.net.Name, s.web.ID[:12], s.web.IP(s.net).String()} {
-		if strings.Contains(report.stdout, secret) {
-			t.Errorf("the report tells %q", secret)
+	text := rawText(t, files[0])
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{
+		s.web.Name, s.client.Name, s.net.Name, s.web.ID[:12], s.web.IP(s.net).String(), s.client.Link(s.net).MAC, s.client.Link(s.net).HostName,
+		string(s.web.IP(s.net).AsSlice()), `"one"`, `"` + host + `"`,
+	} {
+		if strings.Contains(report.Stdout, secret) || bytes.Contains(text, []byte(secret)) {
+			t.Errorf("the file tells %q", secret)
 		}
 	}
-	got := parse(t, report.stdout)
+	got := parse(t, report.Stdout)
 	if len(got.Paths) < 2 || got.Paths[0].From.Kind != "container" || got.Paths[0].Journeys < 200 {
 		t.Errorf("%+v", got.Paths)
 	}
@@ -197,59 +165,35 @@ func (s *shop) redacted(t *testing.T) {
 }
 
 func (s *shop) folded(t *testing.T) {
-	run := s.start(t, "trace", "-d", "1s", "-c", s.web.Name, "--sample", "1", "--format", "folded", "--no-save")
-	run.tracing(t)
+	run := program.Start(t, "trace", "-d", "1m", "-c", s.web.Name, "--sample", "1", "--format", "folded", "--no-save")
+	run.Tracing(t)
 	s.client.Run("rr", "--count", "100", s.at)
-	r := run.wait(t)
-	line, _, _ := strings.Cut(r.stdout, "\n")
+	r := run.Interrupt(t)
+	line, _, _ := strings.Cut(r.Stdout, "\n")
 	var ns int
-	if _, err := fmt.Sscan(line[strings.LastIndex(line, " ")+1:], &ns); r.code != 0 || err != nil || ns <= 0 || !strings.Contains(line, ";") {
-		t.Errorf("exit code %d, first line %q", r.code, line)
+	if _, err := fmt.Sscan(line[strings.LastIndex(line, " ")+1:], &ns); r.Code != 0 || err != nil || ns <= 0 || !strings.Contains(line, ";") {
+		t.Errorf("exit code %d, first line %q", r.Code, line)
 	}
 }
 
 func (s *shop) baseline(t *testing.T) {
 	home := t.TempDir()
-	with := func(args ...string) ran {
-		run := s.command(t, args...)
-		run.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+home, "SUDO_UID=")
-		run.begin(t)
+	with := func(args ...string) program.Ending {
+		run := program.Command(t, args...)
+		run.Cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+home, "SUDO_UID=")
+		run.Start(t)
 		if args[0] == "baseline" {
 			s.client.Run("rr", "--count", "2000", "--rate", "1000", s.at)
 		}
-		return run.wait(t)
+		return run.Wait(t)
 	}
-	if r := with("baseline", "save", "before", "-d", "3s", "-c", s.web.Name); r.code != 0 || r.stderr != "saved baseline:before\n" || r.stdout != "" {
-		t.Fatalf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+	if r := with("baseline", "save", "before", "-d", "3s", "-c", s.web.Name); r.Code != 0 || r.Stderr != "saved baseline:before\n" || r.Stdout != "" {
+		t.Fatalf("exit code %d, stdout %q, stderr %q", r.Code, r.Stdout, r.Stderr)
 	}
-	if r := with("baseline", "list"); !strings.Contains(r.stdout, "before") || !strings.Contains(r.stdout, s.web.Name) {
-		t.Errorf("%q, %q", r.stdout, r.stderr)
+	if r := with("baseline", "list"); !strings.Contains(r.Stdout, "before") || !strings.Contains(r.Stdout, s.web.Name) {
+		t.Errorf("%q, %q", r.Stdout, r.Stderr)
 	}
-	if r := with("diff", "baseline:before", "baseline:before"); r.code != 0 || !strings.Contains(r.stdout, "one/hopscope-e2e") {
-		t.Errorf("exit code %d: %s, %s", r.code, r.stdout, r.stderr)
-	}
-}
-
-// What cannot be written is told before anything is traced.
-func (s *shop) notWritable(t *testing.T) {
-	dir := t.TempDir()
-	exists := filepath.Join(dir, "x.hop")
-	if err := os.WriteFile(exists, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for path, says := range map[string]string{
-		exists: "exists", dir: "is a directory", filepath.Join(dir, "none", "x.hop"): "no such file", "/proc/x.hop": "/proc/x.hop",
-	} {
-		for _, more := range [][]string{nil, {"--keep", "1m", "--when", "drops>0"}, {"--redact"}} {
-			begun := time.Now()
-			r := s.run(t, append([]string{"trace", "-d", "1m", "-q", "-o", path}, more...)...)
-			r.wantError(t, 1, says)
-			if d := time.Since(begun); d > 20*time.Second {
-				t.Errorf("%s: told after %v", path, d)
-			}
-		}
-	}
-	if got, err := os.ReadFile(exists); err != nil || !bytes.Equal(got, []byte("mine")) {
-		t.Errorf("%q, %v", got, err)
+	if r := with("diff", "baseline:before", "baseline:before"); r.Code != 0 || !strings.Contains(r.Stdout, "one/hopscope-e2e") {
+		t.Errorf("exit code %d: %s, %s", r.Code, r.Stdout, r.Stderr)
 	}
 }

@@ -62,7 +62,7 @@ func exitCode(err error) int {
 	case errors.As(err, &regression):
 		return exitRegression
 	case errors.Is(err, probe.ErrPermission), errors.Is(err, probe.ErrUnsupported), errors.Is(err, probe.ErrMemory),
-		errors.As(err, &sick):
+		errors.Is(err, probe.ErrLimit), errors.As(err, &sick):
 		return exitNotAllowed
 	}
 	return exitFailed
@@ -75,6 +75,8 @@ func sentence(err error) string {
 	switch {
 	case errors.As(err, &sick):
 		return oneLine(text) // the rest is printed
+	case errors.Is(err, probe.ErrLockedDown): // root is locked out, too
+		return text + " (`hopscope doctor` says what to do)"
 	case errors.Is(err, probe.ErrPermission):
 		return text + " (run as root; `hopscope doctor` says what is missing)"
 	case errors.Is(err, probe.ErrUnsupported):

@@ -29,6 +29,8 @@ func TestExitCodes(t *testing.T) {
 		{path.ErrBadPattern, 2},
 		{probe.ErrPermission, 3},
 		{probe.ErrUnsupported, 3},
+		{probe.ErrMemory, 3},
+		{probe.ErrLimit, 3},
 		{&inventory.UnknownError{Name: "wbe", Near: []string{"web"}}, 4},
 		{errInterruptedTwice, 130},
 	} {

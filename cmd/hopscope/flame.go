@@ -69,6 +69,7 @@ func drawFlame(cmd *cobra.Command, path string, f *flameFlags) error {
 	if err != nil {
 		return err
 	}
+	f.part.noteWhole(cmd)
 	snap := s.Snapshot(agg)
 	say := newSpeaker(cmd.ErrOrStderr(), f.part.quiet)
 	if len(snap.Paths) == 0 {

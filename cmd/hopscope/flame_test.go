@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,6 +78,36 @@ func TestFlameRefuses(t *testing.T) {
 		if _, stderr, code := runCommand(t, flameCommand(), c.args...); code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: exit %d, want %d; %q, want %q", name, code, c.code, stderr, c.want)
 		}
+	}
+}
+
+// What a file holds is not replaced, by no command; one that cannot be finished
+// does not stay.
+func TestOutputOverwritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	source, there := filepath.Join(dir, "x.hop"), filepath.Join(dir, "there.svg")
+	writeLoad(t, source, 40, 1, 0)
+	if err := os.WriteFile(there, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, run := range map[string]func() (string, string, int){
+		"flame":  func() (string, string, int) { return runCommand(t, flameCommand(), source, "-o", there) },
+		"diff":   func() (string, string, int) { return runCommand(t, diffCommand(), source, source, "-o", there) },
+		"redact": func() (string, string, int) { return runCommand(t, redactCommand(), source, there) },
+	} {
+		_, stderr, code := run()
+		if code != exitFailed || !strings.Contains(stderr, there+" exists") {
+			t.Errorf("%s: exit %d, %q", name, code, stderr)
+		}
+	}
+	if b, err := os.ReadFile(there); err != nil || string(b) != "precious" {
+		t.Errorf("it holds %q, %v", b, err)
+	}
+	if err := writeNew(filepath.Join(dir, "half"), func(w io.Writer) error { _, _ = w.Write([]byte("half")); return errors.New("no more") }); err == nil {
+		t.Error("half a file is no error")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "half")); err == nil {
+		t.Error("half a file stays")
 	}
 }
 

@@ -39,7 +39,15 @@ func rootCommand() *cobra.Command {
 		Use:   "hopscope",
 		Short: "Latency, drops and retransmits of containers, hop by hop",
 		Long: `hopscope follows packets through a Docker host and says, by container name, how
-long each hop takes and what is dropped on the way.`,
+long each hop takes and what is dropped on the way.
+
+Without a command it shows that live, the worst container first. This and trace
+need root; what reads a capture needs neither root nor the machine that made it.`,
+		Example: `  hopscope                          watch live; ? tells the keys
+  hopscope trace -c web -d 30s      trace one container: a summary, and a file
+  hopscope report FILE              that summary again
+  hopscope flame FILE -o web.html   where the time went, as a page to zoom into
+  hopscope doctor                   what this kernel and host allow`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -47,10 +55,22 @@ long each hop takes and what is dropped on the way.`,
 	}
 	live.register(root)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(topCommand(), traceCommand(), reportCommand(), flameCommand(), diffCommand(), replayCommand(), redactCommand(), baselineCommand(), listCommand(), doctorCommand(), versionCommand(), manCommand())
+	addGroup(root, "trace", "Watch and trace:", topCommand(), traceCommand())
+	addGroup(root, "capture", "Look at a capture:", reportCommand(), flameCommand(), replayCommand(), diffCommand(), baselineCommand(), redactCommand())
+	addGroup(root, "host", "Look at this host:", doctorCommand(), listCommand(), explainCommand())
+	root.AddCommand(versionCommand(), manCommand())
 	asUsage(root)
 	offerCompletion(root)
 	return root
+}
+
+// addGroup adds commands under a heading of the help.
+func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, c := range commands {
+		c.GroupID = id
+		root.AddCommand(c)
+	}
 }
 
 // asUsage makes a wrong number of arguments, or an unknown command, an error

@@ -14,12 +14,14 @@ import (
 
 // outputFlags say how a summary is printed.
 type outputFlags struct {
-	format string
-	color  string
+	format  string
+	color   string
+	explain bool
 }
 
 func (o *outputFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.format, "format", "table", "table, json or folded")
+	flags.BoolVar(&o.explain, "explain", false, "say what each drop reason means, and what mends it")
 	flags.StringVar(&o.color, "color", "auto", "auto, always or never")
 }
 
@@ -29,6 +31,9 @@ func (o *outputFlags) writer(w io.Writer) (func(model.Snapshot) error, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.explain && o.format != "table" {
+		return nil, fmt.Errorf("--explain belongs to --format table")
+	}
 	switch o.format {
 	case "json":
 		return func(s model.Snapshot) error { return export.JSON(w, s) }, nil
@@ -36,7 +41,7 @@ func (o *outputFlags) writer(w io.Writer) (func(model.Snapshot) error, error) {
 		return func(s model.Snapshot) error { return export.Folded(w, s) }, nil
 	case "table":
 		return func(s model.Snapshot) error {
-			return export.Table(w, s, export.Options{Width: terminalWidth(w), Color: color})
+			return export.Table(w, s, export.Options{Width: terminalWidth(w), Color: color, Explain: o.explain})
 		}, nil
 	}
 	return nil, fmt.Errorf("--format %q is none of table, json and folded", o.format)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hopscope/hopscope/pkg/capture"
+	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/replay"
 	"github.com/hopscope/hopscope/tui"
 )
@@ -62,7 +62,7 @@ func watchCapture(cmd *cobra.Command, name string, f *replayFlags) error {
 		return usage(err)
 	}
 	player, err := replay.Open(part.contents, replay.Options{
-		Path: path, Filter: part.filter, From: part.choice.From, To: part.choice.To, Speed: f.speed,
+		Filter: part.filter, From: part.choice.From, To: part.choice.To, Speed: f.speed,
 	})
 	if err != nil {
 		return err
@@ -71,7 +71,15 @@ func watchCapture(cmd *cobra.Command, name string, f *replayFlags) error {
 	defer stop()
 	played := make(chan error, 1)
 	go func() { played <- player.Run(ctx) }()
-	err = tui.Run(ctx, &replayFeed{Player: player, damage: part.contents.Damage}, screen)
+	feed := &replayFeed{Player: player}
+	if names := part.choice.Containers; len(names) > 0 {
+		sel, err := part.contents.View.Select(names)
+		if err != nil {
+			return err
+		}
+		feed.selected = ids(sel.Containers)
+	}
+	err = tui.Run(ctx, feed, screen)
 	stop()
 	return errors.Join(err, <-played)
 }
@@ -80,7 +88,7 @@ func watchCapture(cmd *cobra.Command, name string, f *replayFlags) error {
 type replayFeed struct {
 	*replay.Player
 	viewExporter
-	damage capture.Damage
+	selected map[string]bool // see history.Frame
 }
 
 var (
@@ -89,11 +97,18 @@ var (
 	_ tui.Exporter = (*replayFeed)(nil)
 )
 
+// Frame implements tui.Feed.
+func (f *replayFeed) Frame(q history.Query) (history.Frame, error) {
+	frame, err := f.Player.Frame(q)
+	frame.Selected = f.selected
+	return frame, err
+}
+
 // Playback implements tui.Player.
 func (f *replayFeed) Playback() tui.Playback {
 	s := f.State()
 	return tui.Playback{
 		From: s.From, To: s.To, At: s.At, Speed: s.Speed,
-		Paused: s.Paused, Seeking: s.Seeking, Ended: s.Ended, Note: f.damage.String(),
+		Paused: s.Paused, Seeking: s.Seeking, Ended: s.Ended, Note: f.Damage().String(),
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hopscope/hopscope/internal/lab/program"
 )
 
 // TestReplayOnATerminal plays a capture in a real terminal, tmux, without root.
@@ -18,7 +20,7 @@ func TestReplayOnATerminal(t *testing.T) {
 	}
 	dir := t.TempDir()
 	writeCapture(t, filepath.Join(dir, "x.hop"))
-	program := buildProgram(t)
+	hopscope := program.Path(t)
 	socket := filepath.Join(dir, "tmux")
 	tmux := func(args ...string) string {
 		t.Helper()
@@ -47,7 +49,7 @@ func TestReplayOnATerminal(t *testing.T) {
 		}
 	}
 	tmux("-f", "/dev/null", "new-session", "-d", "-x", "140", "-y", "40",
-		fmt.Sprintf("cd %s && env LANG=C.UTF-8 TZ=UTC %s replay x.hop --speed 5; echo exit $?; sleep 60", dir, program))
+		fmt.Sprintf("cd %s && env LANG=C.UTF-8 TZ=UTC %s replay x.hop --speed 5; echo exit $?; sleep 60", dir, hopscope))
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", socket, "kill-server").Run() })
 
 	await("REPLAY ×5", "web", "of 30 s")

@@ -29,7 +29,8 @@ func reportCommand() *cobra.Command {
 		Use:   "report FILE",
 		Short: "Print the summary of a capture",
 		Long: `report prints the summary that the trace printed, of the whole capture or of a
-part. It needs neither root nor the machine on which the capture was made.`,
+part. It needs neither root nor the machine on which the capture was made. The
+accounting (packets tracked and lost, cost) is always that of the whole.`,
 		Example: `  hopscope report hopscope-web-20260102T030405Z.hop
   hopscope report before.hop --container web --from 10s --to 20s --format json`,
 		Args: cobra.ExactArgs(1),
@@ -46,10 +47,16 @@ part. It needs neither root nor the machine on which the capture was made.`,
 func (f *reportFlags) registerChoice(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.containers, "container", "c", nil, "container: name, id or its start, compose service, glob (repeatable; default all)")
 	flags.StringArrayVar(&f.networks, "network", nil, "Docker network that the packets cross (repeatable)")
-	flags.UintSliceVar(&f.ports, "port", nil, "container or published port (repeatable)")
+	registerPorts(flags, &f.ports)
 	flags.StringSliceVar(&f.protos, "proto", nil, "tcp, udp, icmp, icmpv6 or sctp (repeatable)")
 	flags.StringVar(&f.from, "from", "", "first moment: time since the start, such as 10s, or RFC 3339")
 	flags.StringVar(&f.to, "to", "", "moment after the last, in the same way")
+}
+
+// registerPorts adds --port. The help is not to say that its default is [].
+func registerPorts(flags *pflag.FlagSet, ports *[]uint) {
+	flags.UintSliceVar(ports, "port", nil, "container or published port (repeatable)")
+	flags.Lookup("port").DefValue = ""
 }
 
 func reportCapture(cmd *cobra.Command, path string, f *reportFlags) error {
@@ -62,7 +69,15 @@ func reportCapture(cmd *cobra.Command, path string, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
+	f.noteWhole(cmd)
 	return write(s.Snapshot(agg))
+}
+
+// noteWhole tells what --from and --to do not divide.
+func (f *reportFlags) noteWhole(cmd *cobra.Command) {
+	if f.from != "" || f.to != "" {
+		newSpeaker(cmd.ErrOrStderr(), f.quiet).line("note: packets tracked and lost, and the cost, are those of the whole capture")
+	}
 }
 
 // load reads the chosen part of a capture into agg and, unless it is nil, into
@@ -80,7 +95,7 @@ func (f *reportFlags) load(cmd *cobra.Command, name string, agg *model.Aggregato
 	if pieces != nil {
 		filter = alsoInto(pieces, filter)
 	}
-	s, err := replayInto(path, agg, filter)
+	s, err := part.contents.ReplayPart(agg, filter, part.choice.From, part.choice.To)
 	if err != nil {
 		return nil, err
 	}

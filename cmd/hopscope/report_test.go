@@ -100,7 +100,10 @@ func TestReportOfAPart(t *testing.T) {
 		{[]string{"-c", "w*", "--proto", "tcp", "--port", "8080"}, 30, 30},
 		{[]string{"--port", "81"}, 0, 30},
 	} {
-		out, _, err := runReport(t, append(c.args, path, "--format", "json")...)
+		out, stderr, err := runReport(t, append(c.args, path, "--format", "json")...)
+		if part := c.seconds < 30; part != strings.Contains(stderr, "the whole capture") {
+			t.Errorf("%v: stderr %q", c.args, stderr)
+		}
 		if err != nil {
 			t.Errorf("%v: %v", c.args, err)
 			continue

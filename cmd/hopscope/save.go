@@ -79,18 +79,27 @@ type savedFile struct {
 	kept    bool        // a ring was saved
 }
 
-func (f *saveFlags) start(s *pipeline.Session, selection []string) (*savedFile, error) {
+// aim settles where the capture goes, and makes sure that it can be written
+// there.
+func (f *saveFlags) aim(selection []string) error {
+	if f.none {
+		return nil
+	}
+	if f.redact { // the selection is a name, too
+		selection = []string{"redacted"}
+	}
+	if f.path == "" {
+		f.path = capture.DefaultName(selection, time.Now())
+	}
+	return capture.TryCreate(f.path)
+}
+
+// start begins the capture that aim has settled.
+func (f *saveFlags) start(s *pipeline.Session) (*savedFile, error) {
 	if f.none {
 		return nil, nil
 	}
-	path := f.path
-	switch {
-	case path == "" && f.redact: // the selection is a name, too
-		path = capture.DefaultName([]string{"redacted"}, time.Now())
-	case path == "":
-		path = capture.DefaultName(selection, time.Now())
-	}
-	o := record.Options{Path: path, Command: os.Args, Redact: f.redact}
+	o := record.Options{Path: f.path, Command: os.Args, Redact: f.redact}
 	file := &savedFile{flags: f, session: s, early: make(chan string, 1)}
 	var err error
 	if f.keep == 0 {

@@ -14,9 +14,12 @@ import (
 type speaker struct {
 	w     io.Writer
 	quiet bool
+	noted map[string]bool
 }
 
-func newSpeaker(w io.Writer, quiet bool) *speaker { return &speaker{w, quiet} }
+func newSpeaker(w io.Writer, quiet bool) *speaker {
+	return &speaker{w: w, quiet: quiet, noted: make(map[string]bool)}
+}
 
 func (s *speaker) line(format string, args ...any) {
 	if !s.quiet {
@@ -39,9 +42,15 @@ func (s *speaker) selection(selectors []string, matched []inventory.Container) {
 	s.line("tracing %s", strings.Join(names, ", "))
 }
 
+// notes says what was not said yet. What stands in brackets is a detail, such as the
+// engine's latest error, and no news by itself.
 func (s *speaker) notes(notes []string) {
 	for _, n := range notes {
-		s.line("note: %s", n)
+		about, _, _ := strings.Cut(n, " (")
+		if !s.noted[about] {
+			s.line("note: %s", n)
+		}
+		s.noted[about] = true
 	}
 }
 

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,7 +32,7 @@ func (t *target) register(flags *pflag.FlagSet, fallback string) {
 		names[i] = k.name
 	}
 	flags.StringVar(&t.format, "format", "", strings.Join(names, ", ")+" (default by the name of --output, else "+fallback+")")
-	flags.StringVarP(&t.file, "output", "o", "", "file to write; - is standard output")
+	flags.StringVarP(&t.file, "output", "o", "", "file to write, which must not exist yet; - is standard output")
 }
 
 // choose gives the format by the flags; its errors are of usage.
@@ -60,24 +58,20 @@ func (t *target) choose(fallback string) (targetFormat, error) {
 }
 
 // write gives write the place for its output. Without a name, what a terminal
-// cannot show goes to a new file named after source.
+// cannot show goes to a file named after source. As with captures, a file that
+// exists is an error, and one that cannot be finished does not stay.
 func (t *target) write(cmd *cobra.Command, k targetFormat, source string, say *speaker, write func(io.Writer) error) error {
 	out := cmd.OutOrStdout()
 	toTerminal := isTerminal(out) && !k.plain
 	if t.file == "-" || t.file == "" && !toTerminal {
 		return write(out)
 	}
-	name, flags := t.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC
+	name := t.file
 	if name == "" {
 		base := filepath.Base(source)
 		name = strings.TrimSuffix(base, filepath.Ext(base)) + k.endings[0]
-		flags |= os.O_EXCL
 	}
-	f, err := os.OpenFile(name, flags, 0o600) // as private as the capture
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
+	if err := writeNew(name, write); err != nil { // as private as the capture
 		return err
 	}
 	say.line("wrote %s", name)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -11,7 +13,9 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/capture"
 	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/pipeline"
+	"github.com/hopscope/hopscope/pkg/probe"
 	"github.com/hopscope/hopscope/pkg/record"
 	"github.com/hopscope/hopscope/tui"
 )
@@ -22,6 +26,7 @@ type topFlags struct {
 	sample      string
 	maxOverhead string
 	dockerHost  string
+	noDNS       bool
 	theme       string
 	ascii       bool
 }
@@ -43,6 +48,7 @@ func (f *topFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVarP(&f.containers, "container", "c", nil, "container: name, id or its start, compose service, glob (repeatable; default all)")
 	flags.StringVar(&f.sample, "sample", "auto", "auto, 1 (every packet) or 1/N")
 	flags.StringVar(&f.maxOverhead, "max-overhead", "2%", "share of all CPUs that --sample auto may take")
+	flags.BoolVar(&f.noDNS, "no-dns", false, "read no DNS headers: no name server's latency and answers")
 	flags.StringVar(&f.dockerHost, "docker-host", "", "Docker's socket (default DOCKER_HOST, or the usual place)")
 	flags.StringVar(&f.theme, "theme", "", "colours of the screen")
 	flags.BoolVar(&f.ascii, "ascii", false, "nothing but ASCII on the screen")
@@ -50,7 +56,8 @@ func (f *topFlags) register(cmd *cobra.Command) {
 
 func top(ctx context.Context, f *topFlags) error {
 	opts, err := (&traceFlags{
-		containers: f.containers, sample: f.sample, maxOverhead: f.maxOverhead, dockerHost: f.dockerHost,
+		containers: f.containers, sample: f.sample, maxOverhead: f.maxOverhead, noDNS: f.noDNS,
+		dockerHost: f.dockerHost,
 	}).options()
 	if err != nil {
 		return usage(err)
@@ -59,6 +66,10 @@ func top(ctx context.Context, f *topFlags) error {
 	if err := tui.Check(screen); err != nil {
 		return usage(err)
 	}
+	if err := probe.Permitted(); err != nil {
+		return err
+	}
+	opts.Unsummed = true // the history adds up
 	session, err := pipeline.Open(ctx, opts)
 	if err != nil {
 		return err
@@ -71,11 +82,23 @@ func top(ctx context.Context, f *topFlags) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	collected := make(chan error, 1)
-	go func() { collected <- session.Run(ctx) }()
+	go func() { collected <- unpanicked(stop, func() error { return session.Run(ctx) }) }()
 	go feed.history.Run(ctx)
 	err = tui.Run(ctx, feed, screen)
 	stop()
 	return errors.Join(err, <-collected, feed.close(), session.Close())
+}
+
+// unpanicked turns a panic into an error and ends the screen, which restores
+// the terminal: a trace of calls that is written across it cannot be read.
+func unpanicked(stop func(), run func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("this is a bug, please report it: %v\n%s", r, debug.Stack())
+			stop()
+		}
+	}()
+	return run()
 }
 
 // liveFeed shows a running session.
@@ -84,14 +107,16 @@ type liveFeed struct {
 	session *pipeline.Session
 	history *history.History
 
-	mu  sync.Mutex
-	rec *record.Recording
+	mu   sync.Mutex
+	rec  *record.Recording
+	over chan struct{} // closed when rec is
 }
 
 var (
 	_ tui.Feed     = (*liveFeed)(nil)
 	_ tui.Recorder = (*liveFeed)(nil)
 	_ tui.Exporter = (*liveFeed)(nil)
+	_ tui.Noter    = (*liveFeed)(nil)
 )
 
 func newLiveFeed(s *pipeline.Session) *liveFeed {
@@ -104,20 +129,36 @@ func (f *liveFeed) Frame(q history.Query) (history.Frame, error) {
 	if err != nil {
 		return history.Frame{}, err
 	}
-	return f.history.Frame(q, f.session.Inventory().View(), meta), nil
+	meta.Cost = f.session.PresentCost()
+	frame := f.history.Frame(q, f.session.Inventory().View(), meta)
+	if len(f.session.Options().Containers) > 0 {
+		frame.Selected = ids(f.session.Selected())
+	}
+	return frame, nil
 }
+
+func ids(containers []inventory.Container) map[string]bool {
+	out := make(map[string]bool, len(containers))
+	for i := range containers {
+		out[containers[i].ID] = true
+	}
+	return out
+}
+
+// Notes implements tui.Noter.
+func (f *liveFeed) Notes() []string { return f.session.Notes() }
 
 // StartRecording implements tui.Recorder.
 func (f *liveFeed) StartRecording() (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, err := record.Start(f.session, record.Options{
-		Path: capture.DefaultName(f.session.Options().Containers, time.Now()), Command: os.Args,
+		Path: capture.DefaultName(f.session.Options().Containers, time.Now()), Command: os.Args, FromNow: true,
 	})
 	if err != nil {
 		return "", err
 	}
-	f.rec = r
+	f.rec, f.over = r, make(chan struct{})
 	return r.Path(), nil
 }
 
@@ -130,11 +171,28 @@ func (f *liveFeed) StopRecording() (string, error) {
 	}
 	r := f.rec
 	f.rec = nil
+	close(f.over)
 	meta, err := f.session.Meta("signal")
 	if err != nil {
 		return r.Path(), err
 	}
 	return r.Path(), r.Finish(meta, nil)
+}
+
+// Recorded implements tui.Recorder.
+func (f *liveFeed) Recorded() (string, error) {
+	f.mu.Lock()
+	r, over := f.rec, f.over
+	f.mu.Unlock()
+	if r == nil {
+		return "", nil
+	}
+	select {
+	case <-r.Failed():
+		return f.StopRecording()
+	case <-over:
+		return r.Path(), nil
+	}
 }
 
 // close ends a recording that is still under way.

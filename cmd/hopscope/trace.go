@@ -9,6 +9,7 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
+	"github.com/hopscope/hopscope/pkg/probe"
 )
 
 // traceFlags is the command line of `hopscope trace`.
@@ -26,6 +27,7 @@ type traceFlags struct {
 	save        saveFlags
 	quiet       bool
 	verbose     bool
+	noDNS       bool
 	dockerHost  string
 }
 
@@ -34,21 +36,27 @@ func traceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace",
 		Short: "Trace for a while, then print where the time went",
+		Long: `trace follows packets until --duration is over or Ctrl-C ends it, and then prints
+what it found: the worst first, each path hop by hop. The same is written to a
+file, for hopscope report, flame, diff and replay. Without --container it traces
+all of them. It needs root.`,
 		Example: `  hopscope trace --container web --duration 30s
-  hopscope trace --port 8080 --format json`,
+  hopscope trace --port 8080 --format json
+  hopscope trace --keep 5m --when 'p99>50ms'   wait for it, and keep what led to it`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return trace(cmd, f) },
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.containers, "container", "c", nil, "container: name, id or its start, compose service, glob (repeatable; default all)")
 	flags.StringArrayVar(&f.networks, "network", nil, "Docker network that the packets cross (repeatable)")
-	flags.UintSliceVar(&f.ports, "port", nil, "container or published port (repeatable)")
+	registerPorts(flags, &f.ports)
 	flags.StringSliceVar(&f.protos, "proto", nil, "tcp, udp, icmp, icmpv6 or sctp (repeatable)")
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "how long; 0: until Ctrl-C")
 	flags.DurationVar(&f.slow, "slow", 0, "never leave out packets that take at least this long when there are too many")
 	flags.StringVar(&f.sample, "sample", "auto", "auto, 1 (every packet) or 1/N")
 	flags.StringVar(&f.maxOverhead, "max-overhead", "2%", "share of all CPUs that --sample auto may take")
 	flags.Var(&f.ring, "ring-size", "kernel's buffer for records, such as 16MiB: a power of two")
+	flags.BoolVar(&f.noDNS, "no-dns", false, "read no DNS headers: no name server's latency and answers")
 	flags.StringVar(&f.dockerHost, "docker-host", "", "Docker's socket (default DOCKER_HOST, or the usual place)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing on stderr but errors")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say more on stderr")
@@ -71,18 +79,27 @@ func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) err
 	if err != nil {
 		return usage(err)
 	}
+	// What costs nothing first: to load the programs takes a second or two.
+	if err := probe.Permitted(); err != nil {
+		return err
+	}
+	if err := f.save.aim(f.containers); err != nil {
+		return err
+	}
 	session, err := pipeline.Open(cmd.Context(), opts)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
+	signals := catchSignals(cmd.Context()) // from here on there is something to save
+	defer signals.stop()
 	say := newSpeaker(cmd.ErrOrStderr(), f.quiet)
 	say.selection(f.containers, session.Selected())
-	say.notes(session.Inventory().Notes())
+	say.notes(session.Notes())
 	if f.verbose {
 		say.sources(session.Inventory().Sources())
 	}
-	file, err := f.save.start(session, f.containers)
+	file, err := f.save.start(session)
 	if err != nil {
 		return err
 	}
@@ -91,11 +108,12 @@ func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) err
 	} else if err != nil {
 		return err
 	}
-	ended, failure := runSession(cmd.Context(), session, f.duration, file.ends(), say)
+	ended, failure := runSession(signals, session, f.duration, file.ends(), say)
 	meta, err := session.Meta(ended)
 	if err != nil {
 		return errors.Join(failure, err)
 	}
+	say.notes(session.Notes()) // the engine may be gone, time may have stepped
 	saving := file.finish(meta, failure, say)
 	if failure != nil && !saysAlso(saving, failure) {
 		return errors.Join(failure, saving)
@@ -109,16 +127,15 @@ func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) err
 
 // runSession traces until the time is over, a signal ends it, or early tells
 // how it is to end, and tells which.
-func runSession(ctx context.Context, s *pipeline.Session, d time.Duration, early <-chan string, say *speaker) (string, error) {
-	timed, cancel := ctx, context.CancelFunc(func() {})
+func runSession(signals *signals, s *pipeline.Session, d time.Duration, early <-chan string, say *speaker) (string, error) {
+	timed := signals.ctx
 	if d > 0 {
-		timed, cancel = context.WithTimeout(ctx, d)
+		var cancel context.CancelFunc
+		timed, cancel = context.WithTimeout(timed, d)
+		defer cancel()
 	}
-	defer cancel()
-	signals := catchSignals(timed)
-	defer signals.stop()
 	done := make(chan error, 1)
-	go func() { done <- s.Run(signals.ctx) }()
+	go func() { done <- s.Run(timed) }()
 	progress := say.progress(s, d)
 	defer progress.stop()
 	ended := "duration"
@@ -141,7 +158,7 @@ func runSession(ctx context.Context, s *pipeline.Session, d time.Duration, early
 func (f *traceFlags) options() (pipeline.Options, error) {
 	o := pipeline.Options{
 		Containers: f.containers, Networks: f.networks, Slow: f.slow,
-		RingBytes: int(f.ring), DockerHost: f.dockerHost, ToolVersion: version,
+		RingBytes: int(f.ring), NoDNS: f.noDNS, DockerHost: f.dockerHost, ToolVersion: version,
 	}
 	var err error
 	if f.duration < 0 || f.slow < 0 {

@@ -19,7 +19,7 @@ type viewExporter struct{}
 // Export implements tui.Exporter: the numbers as JSON and the flame graph as a
 // page, named after the moment that is shown.
 func (viewExporter) Export(f history.Frame) (string, error) {
-	s := f.Snapshot
+	s := f.Snapshot.Whole()
 	if s.Ended == "" {
 		s.Ended = "limit" // a part of what goes on
 	}

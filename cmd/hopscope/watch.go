@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
@@ -65,6 +66,21 @@ func (h historySink) Drops(d model.DropCount) error {
 
 func (h historySink) Retransmits(r model.RetransmitCount) error {
 	h.With(func(a *model.Aggregator) { a.AddRetransmits(r) })
+	return nil
+}
+
+func (h historySink) Counters(c []model.CounterCount) error {
+	h.With(func(a *model.Aggregator) { a.AddCounters(c) })
+	return nil
+}
+
+func (h historySink) Sockets(e model.SocketEvent) error {
+	h.With(func(a *model.Aggregator) { a.AddSocket(e) })
+	return nil
+}
+
+func (h historySink) DNS(l dns.Lookup) error {
+	h.With(func(a *model.Aggregator) { a.AddDNS(l) })
 	return nil
 }
 

@@ -18,28 +18,34 @@ const module = "github.com/hopscope/hopscope/"
 // arrows names, for each area, the other areas that it may import. An area is
 // a package and what is below it. Tests may import what they like.
 var arrows = map[string][]string{
-	"bpf":           {},
-	"pkg/probe":     {"bpf"},
-	"pkg/journey":   {},
-	"pkg/hostfacts": {},
-	"pkg/inventory": {"pkg/journey"},
-	"pkg/model":     {"pkg/journey", "pkg/inventory"},
-	"pkg/history":   {"pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/pipeline":  {"pkg/probe", "pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/capture":   {"pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/record":    {"pkg/pipeline", "pkg/capture", "pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/when":      {"pkg/model"},
-	"pkg/replay":    {"pkg/capture", "pkg/history", "pkg/journey", "pkg/inventory", "pkg/model"},
-	"pkg/baseline":  {"pkg/capture"},
-	"pkg/diff":      {"pkg/model"},
-	"pkg/export":    {"pkg/journey", "pkg/model", "pkg/diff"},
-	"tui":           {"pkg/journey", "pkg/inventory", "pkg/model", "pkg/history"},
+	"bpf":              {},
+	"pkg/cgroup2":      {},
+	"pkg/probe":        {"bpf", "pkg/cgroup2", "pkg/dns"},
+	"pkg/journey":      {},
+	"pkg/dropreason":   {},
+	"pkg/dns":          {},
+	"pkg/hostfacts":    {},
+	"pkg/inventory":    {"pkg/cgroup2", "pkg/journey"},
+	"pkg/exchange":     {},
+	"pkg/model":        {"pkg/dropreason", "pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory"},
+	"pkg/history":      {"pkg/journey", "pkg/inventory", "pkg/model"},
+	"pkg/hostcounters": {"pkg/model"},
+	"pkg/pipeline":     {"pkg/probe", "pkg/hostcounters", "pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory", "pkg/model"},
+	"pkg/capture":      {"pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory", "pkg/model"},
+	"pkg/record":       {"pkg/pipeline", "pkg/capture", "pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory", "pkg/model"},
+	"pkg/when":         {"pkg/model"},
+	"pkg/replay":       {"pkg/capture", "pkg/history", "pkg/journey", "pkg/exchange", "pkg/inventory", "pkg/model"},
+	"pkg/baseline":     {"pkg/capture"},
+	"pkg/diff":         {"pkg/model"},
+	"pkg/export":       {"pkg/dropreason", "pkg/journey", "pkg/model", "pkg/diff"},
+	"tui":              {"pkg/dropreason", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history"},
+	"tui/internal":     {"pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory", "pkg/model", "pkg/history", "tui"}, // made-up traffic
 	"internal": { // fixtures and tests of the whole: no part of the program
-		"bpf", "pkg/probe", "pkg/hostfacts", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
+		"bpf", "pkg/probe", "pkg/hostfacts", "pkg/hostcounters", "pkg/dropreason", "pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
 		"pkg/capture", "pkg/record", "pkg/when", "pkg/replay", "pkg/baseline", "pkg/diff", "pkg/export", "tui",
 	},
 	"cmd": {
-		"bpf", "pkg/probe", "pkg/hostfacts", "pkg/journey", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
+		"bpf", "pkg/probe", "pkg/hostfacts", "pkg/hostcounters", "pkg/dropreason", "pkg/journey", "pkg/dns", "pkg/exchange", "pkg/inventory", "pkg/model", "pkg/history", "pkg/pipeline",
 		"pkg/capture", "pkg/record", "pkg/when", "pkg/replay", "pkg/baseline", "pkg/diff", "pkg/export", "tui",
 	},
 }
@@ -88,15 +94,16 @@ func TestArrowsHaveNoCycle(t *testing.T) {
 	}
 }
 
-// areaOf is the area of a package of this module, "" when it has none.
+// areaOf is the area of a package of this module, the innermost one; "" when it
+// has none.
 func areaOf(importPath string) string {
-	path := strings.TrimPrefix(importPath, module)
+	path, found := strings.TrimPrefix(importPath, module), ""
 	for area := range arrows {
-		if path == area || strings.HasPrefix(path, area+"/") {
-			return area
+		if (path == area || strings.HasPrefix(path, area+"/")) && len(area) > len(found) {
+			found = area
 		}
 	}
-	return ""
+	return found
 }
 
 func list(t *testing.T) []listed {

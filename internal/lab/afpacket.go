@@ -25,6 +25,8 @@ type PacketCounter struct {
 	stopped atomic.Bool
 	done    chan struct{}
 
+	since, until uint64
+
 	mu      sync.Mutex
 	packets uint64 // by the kernel's own count
 	dropped uint64
@@ -37,8 +39,11 @@ type Packet struct {
 	Header []byte // from the IP header on, at most 96 bytes
 }
 
-// Count is what a PacketCounter saw.
+// Count is what a PacketCounter saw between two readings of CLOCK_MONOTONIC, in
+// ns.
 type Count struct {
+	Since   uint64
+	Until   uint64
 	Packets uint64 // exact, also where Dropped is not 0
 	Dropped uint64 // of Packets, those that are missing in Records
 	Records []Packet
@@ -64,6 +69,7 @@ func newPacketCounter(t TB, path, dev string, record bool) *PacketCounter {
 		return err
 	})
 	must(t, err, "count packets of %s", dev)
+	c.since = uint64(now(unix.CLOCK_MONOTONIC))
 	go c.read()
 	t.Cleanup(func() { c.Stop() })
 	return c
@@ -193,6 +199,7 @@ func (c *PacketCounter) collect() {
 func (c *PacketCounter) Stop() Count {
 	c.t.Helper()
 	if !c.stopped.Load() {
+		c.until = uint64(now(unix.CLOCK_MONOTONIC))
 		must(c.t, attach(c.fd, nothing()), "stop counting")
 		c.mu.Lock()
 		c.collect()
@@ -203,5 +210,5 @@ func (c *PacketCounter) Stop() Count {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Count{Packets: c.packets, Dropped: c.dropped, Records: c.records}
+	return Count{Since: c.since, Until: c.until, Packets: c.packets, Dropped: c.dropped, Records: c.records}
 }

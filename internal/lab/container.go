@@ -21,6 +21,8 @@ type ContainerSpec struct {
 	Args     []string   // of the traffic program; none: "sleep"
 	Labels   map[string]string
 	Sysctls  map[string]string
+	DNS      []string // name servers, in place of the host's
+	CPUs     float64  // limit, 0: none
 }
 
 // Container is a running container.
@@ -36,7 +38,7 @@ type Container struct {
 }
 
 // Container creates and starts a container and returns when it is up. One that
-// serves (its first argument is "serve") listens by then.
+// serves (its first argument is "serve" or "nameserver") listens by then.
 func (s *Shop) Container(spec ContainerSpec) *Container {
 	s.t.Helper()
 	ctx := context.Background()
@@ -50,6 +52,8 @@ func (s *Shop) Container(spec ContainerSpec) *Container {
 		NetworkMode:  container.NetworkMode(spec.Mode),
 		PortBindings: published,
 		Sysctls:      spec.Sysctls,
+		DNS:          spec.DNS,
+		Resources:    container.Resources{NanoCPUs: int64(spec.CPUs * 1e9)},
 	}
 	var first *network.NetworkingConfig
 	if len(spec.Networks) > 0 {
@@ -160,14 +164,29 @@ func (c *Container) Link(n *Network) Link {
 	return c.Links[i]
 }
 
-// HostPort is the host's port that port, such as "8000/tcp", is published on.
+// HostPort is the host's IPv4 port that port, such as "8000/tcp", is published on.
 func (c *Container) HostPort(port string) uint16 {
 	c.shop.t.Helper()
-	bindings := c.info.NetworkSettings.Ports[nat.Port(port)]
-	if len(bindings) == 0 {
-		c.shop.t.Fatalf("%s does not publish %s: %v", c.Name, port, c.info.NetworkSettings.Ports)
+	return c.hostPort(port, netip.Addr.Is4)
+}
+
+// HostPort6 is the same over IPv6. Docker before 27 takes a port of each
+// family's own, so that it may be another one.
+func (c *Container) HostPort6(port string) uint16 {
+	c.shop.t.Helper()
+	return c.hostPort(port, netip.Addr.Is6)
+}
+
+func (c *Container) hostPort(port string, family func(netip.Addr) bool) uint16 {
+	c.shop.t.Helper()
+	for _, b := range c.info.NetworkSettings.Ports[nat.Port(port)] {
+		if at, err := netip.ParseAddr(b.HostIP); err != nil || !family(at) {
+			continue
+		}
+		n, err := strconv.ParseUint(b.HostPort, 10, 16)
+		must(c.shop.t, err, "host port of %s", c.Name)
+		return uint16(n)
 	}
-	n, err := strconv.ParseUint(bindings[0].HostPort, 10, 16)
-	must(c.shop.t, err, "host port of %s", c.Name)
-	return uint16(n)
+	c.shop.t.Fatalf("%s does not publish %s so: %v", c.Name, port, c.info.NetworkSettings.Ports)
+	return 0
 }

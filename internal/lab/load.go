@@ -98,16 +98,17 @@ func (c *Container) Logs() string {
 	return out.String()
 }
 
-// servedPort is the port that a "serve" listens on.
+// servedPort is the port that a server listens on.
 func servedPort(args []string) (int, bool) {
-	if len(args) == 0 || args[0] != "serve" {
+	defaults := map[string]int{"serve": 8000, "nameserver": 53}
+	if len(args) == 0 || defaults[args[0]] == 0 {
 		return 0, false
 	}
 	if i := slices.Index(args, "--port"); i >= 0 && i+1 < len(args) {
 		port, err := strconv.Atoi(args[i+1])
 		return port, err == nil
 	}
-	return 8000, true
+	return defaults[args[0]], true
 }
 
 // waitListening waits up to 10 s for a TCP listener. It looks into /proc and

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,18 +21,35 @@ func Machine(t TB) *Host {
 	h := &Host{Name: "this machine", Netns: HostNetns, t: t, cgroup: filepath.Join(mount, prefix+randomHex())}
 	must(t, os.Mkdir(h.cgroup, 0o755), "make a cgroup")
 	t.Cleanup(func() {
-		// A process that was killed leaves its cgroup a moment later.
-		for range 100 {
-			if err = os.Remove(h.cgroup); !errors.Is(err, syscall.EBUSY) {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		err := removeCgroup(h.cgroup)
 		if err != nil {
 			t.Errorf("remove the cgroup: %v", err)
 		}
 	})
 	return h
+}
+
+// BesideProxy is Machine, but in the cgroup of the docker-proxy processes that
+// run, which is the engine's: as on a host whose engine no service manager gave
+// a cgroup of its own.
+func BesideProxy(t TB) *Host {
+	t.Helper()
+	mount, err := cgroup2()
+	must(t, err, "find cgroup v2")
+	for _, pid := range processes() {
+		if filepath.Base(arguments(pid)[0]) != "docker-proxy" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+		must(t, err, "read docker-proxy's cgroup")
+		for line := range strings.Lines(string(text)) {
+			if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+				return &Host{Name: "this machine", Netns: HostNetns, t: t, cgroup: filepath.Join(mount, path)}
+			}
+		}
+	}
+	t.Fatalf("no docker-proxy runs in a cgroup v2")
+	return nil
 }
 
 // cgroup2 is where cgroup v2 is mounted (proc_pid_mountinfo(5)).
@@ -47,6 +65,18 @@ func cgroup2() (string, error) {
 		}
 	}
 	return "", errors.New("it is not mounted")
+}
+
+// removeCgroup waits for the processes in it, which leave a moment after they
+// end.
+func removeCgroup(dir string) (err error) {
+	for range 100 {
+		if err = os.Remove(dir); !errors.Is(err, syscall.EBUSY) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
 }
 
 // startIn starts a program in a cgroup (clone3(2), CLONE_INTO_CGROUP).

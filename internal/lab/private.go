@@ -86,9 +86,12 @@ func workingIptables(name string) string {
 	return name + "-legacy"
 }
 
-// Start starts the engine, again after Stop.
+// Start starts the engine, again after Stop or Kill; one that runs goes on.
 func (p *Private) Start() {
 	p.t.Helper()
+	if p.cmd != nil {
+		return
+	}
 	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(p.t, err, "open the engine's log")
 	defer log.Close()
@@ -144,12 +147,20 @@ func (p *Private) Stop() {
 	p.cmd = nil
 }
 
-// Kill ends the engine by SIGKILL. Its containers go on.
+// Kill ends the engine by SIGKILL. Its containers go on. The kernel ends its
+// containerd a moment later (PR_SET_PDEATHSIG), which the next engine would
+// otherwise take for its own.
 func (p *Private) Kill() {
 	p.t.Helper()
+	pid, err := os.ReadFile(filepath.Join(p.dir, "exec", "containerd", "containerd.pid"))
+	must(p.t, err, "find containerd")
 	must(p.t, p.cmd.Process.Kill(), "kill dockerd")
 	<-p.done
 	p.cmd = nil
+	Eventually(p.t, "containerd is gone", func() bool {
+		_, err := os.Stat(filepath.Join("/proc", strings.TrimSpace(string(pid))))
+		return errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // Shop is NewShop on this engine. What it makes must be gone before the engine

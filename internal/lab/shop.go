@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"net/netip"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -30,6 +31,9 @@ func newShop(t TB, engine *client.Client) *Shop {
 	t.Helper()
 	return &Shop{Client: engine, t: t, image: trafficImage(t, engine), unique: prefix + randomHex() + "-"}
 }
+
+// Use lets the shop, and the containers that it has, work for another test.
+func (s *Shop) Use(t TB) { s.t = t }
 
 // randomHex gives 6 hex digits.
 func randomHex() string {
@@ -108,11 +112,29 @@ func (s *Shop) Network(spec NetworkSpec) *Network {
 		n.Bridge = "br-" + n.ID[:12]
 	}
 	s.t.Cleanup(func() {
-		if err := s.Client.NetworkRemove(context.Background(), n.ID); err != nil {
+		if err := removeNetwork(s.t, s.Client, n.ID); err != nil {
 			s.t.Errorf("remove network %s: %v", n.Name, err)
 		}
 	})
 	return n
+}
+
+// removeNetwork leaves a network that the engine takes for used although no
+// container is in it: engines miscount when eight containers come and go at once
+// ("Fixing inconsistent endpoint_cnt", they log when they start again). It is in
+// nobody's way.
+func removeNetwork(t TB, engine *client.Client, id string) error {
+	ctx := context.Background()
+	err := engine.NetworkRemove(ctx, id)
+	if !cerrdefs.IsPermissionDenied(err) {
+		return err
+	}
+	used, inspected := engine.NetworkInspect(ctx, id, network.InspectOptions{})
+	if inspected != nil || len(used.Containers) > 0 {
+		return errors.Join(err, inspected)
+	}
+	t.Logf("network %s stays until the engine is started again: it miscounts the endpoints", used.Name)
+	return nil
 }
 
 func ipam(spec NetworkSpec) (*network.IPAM, *bool) {

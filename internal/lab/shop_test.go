@@ -173,6 +173,10 @@ func TestLockSweepsWhatACrashLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// This process would sweep only after another one's turn.
+	if err := os.WriteFile(lockFile, []byte("another's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	Lock(t)
 	if _, err := Engine(t).ContainerInspect(context.Background(), orphan.ID); err == nil {
 		t.Errorf("container %s is left", orphan.Name)

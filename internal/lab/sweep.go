@@ -16,9 +16,10 @@ import (
 
 // Sweep removes what crashed runs left: containers and networks with the lab's
 // label, images of older traffic programs, namespaces and devices with the
-// lab's names. The caller holds the [Lock], which sweeps already.
+// lab's names, and what a private engine left running. The caller holds the [Lock], which sweeps already.
 func Sweep(t TB) {
 	t.Helper()
+	sweepPrivate(t)
 	sweepHosts(t)
 	sweepCgroups()
 	engine, err := dial()
@@ -44,7 +45,7 @@ func sweepEngine(t TB, engine *client.Client) {
 	must(t, err, "list left networks")
 	for _, n := range networks {
 		t.Logf("removing left network %s", n.Name)
-		must(t, engine.NetworkRemove(ctx, n.ID), "remove network %s", n.Name)
+		must(t, removeNetwork(t, engine, n.ID), "remove network %s", n.Name)
 	}
 	current, err := buildOnce()
 	must(t, err, "build the traffic program")

@@ -37,7 +37,7 @@ func (e *UnknownError) Error() string {
 	if len(e.Known) == 0 {
 		return fmt.Sprintf("no baseline is named %s: none was saved", e.Name)
 	}
-	return fmt.Sprintf("no baseline is named %s; there are %s", e.Name, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("no baseline is named %s; saved: %s", e.Name, strings.Join(e.Known, ", "))
 }
 
 // Store is a directory of baselines.

@@ -1,13 +1,15 @@
 package capture
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
+	"time"
 
 	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
 )
 
 // benchJourneys is a whole number of blocks.
@@ -99,49 +101,32 @@ func BenchmarkRead(b *testing.B) {
 	rate(b, len(list))
 }
 
-// BenchmarkReadLarge shows that memory does not grow with the file: it reports
-// the most that was in use beyond what was before.
-func BenchmarkReadLarge(b *testing.B) {
-	const n = 2_000_000
-	w, path := create(b, Options{})
-	made := newTraffic(1)
-	for range n {
-		if err := w.Journey(made.next(), nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := w.Close(End{}); err != nil {
-		b.Fatal(err)
-	}
-	var most uint64
-	before := inUse()
-	for b.Loop() {
-		r, err := Open(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for i := 0; ; i++ {
-			if _, err := r.Next(); err != nil {
-				break
+// BenchmarkPart is what one second costs out of the middle of captures that are
+// ten times as long: the survey, and then the second.
+func BenchmarkPart(b *testing.B) {
+	for _, length := range []int{600, 6000} {
+		path, start := seconds(b, length)
+		from := start.Add(time.Duration(length/2) * time.Second)
+		var contents *Summary
+		b.Run(fmt.Sprintf("survey-%ds", length), func(b *testing.B) {
+			var err error
+			for b.Loop() {
+				if contents, err = Survey(path); err != nil {
+					b.Fatal(err)
+				}
 			}
-			if i%100_000 == 0 {
-				most = max(most, inUse())
+			b.ReportMetric(float64(sizeOf(b, path))/1e6, "MB-file")
+		})
+		b.Run(fmt.Sprintf("second-of-%ds", length), func(b *testing.B) {
+			f, err := Choice{From: from, To: from.Add(time.Second)}.Filter(contents)
+			ok(b, err)
+			for b.Loop() {
+				if s, err := contents.ReplayPart(model.New(model.Limits{}), f, from, from.Add(time.Second)); err != nil || s.Journeys == 0 {
+					b.Fatal(s, err)
+				}
 			}
-		}
-		if d := r.Damage(); d.Any() {
-			b.Fatal(d)
-		}
-		r.Close()
+		})
 	}
-	rate(b, n)
-	b.ReportMetric(float64(sizeOf(b, path))/1e6, "MB-file")
-	b.ReportMetric(float64(most-min(most, before))/1e6, "MB-memory")
-}
-
-func inUse() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapInuse + m.StackInuse
 }
 
 func rate(b *testing.B, n int) {

@@ -21,6 +21,9 @@ type blocks struct {
 	next   uint64 // number of the block that should follow
 	damage Damage
 
+	file io.ReadSeeker // in's; nil where it cannot be gone about in
+	skim bool          // journeys and extra records are passed over
+
 	packed, payload []byte
 }
 
@@ -72,8 +75,7 @@ func (r *blocks) read() (block, error) {
 		if err != nil {
 			return block{}, err
 		}
-		r.packed = slices.Grow(r.packed[:0], int(h.stored))[:h.stored]
-		n, err := io.ReadFull(r.in, r.packed)
+		n, err := r.load(h)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			r.damage.Cut += int64(sizeHeader + n)
@@ -87,7 +89,7 @@ func (r *blocks) read() (block, error) {
 		r.damage.Blocks += uint64(h.seq) - r.next
 		r.next = uint64(h.seq) + 1
 		b := block{h, r.packed}
-		if checksum(b.payload) == h.sum {
+		if passed := h.stored > 0 && len(b.payload) == 0; passed || checksum(b.payload) == h.sum {
 			return b, nil
 		}
 		r.discard(b)

@@ -20,7 +20,7 @@ import (
 // of its major one, and refuses other majors.
 const (
 	Major = 1
-	Minor = 0
+	Minor = 1
 )
 
 // Extension is how names of capture files end.
@@ -41,6 +41,7 @@ type Head struct {
 	Sampling      Sampling  `json:"sampling"`
 	Redacted      bool      `json:"redacted"`
 	KeepNs        int64     `json:"keep_ns"` // not 0: only the last KeepNs of a longer trace
+	NoDNS         bool      `json:"no_dns"`  // DNS was not looked at
 }
 
 // Sampling is how packets were chosen.
@@ -75,7 +76,7 @@ type Server struct {
 // Extra is one record of a signal beside journeys. A reader that does not know
 // the kind or the version ignores it.
 type Extra struct {
-	Kind    string // such as "dns"
+	Kind    string // such as "drops"
 	Version uint32 // of the kind's own layout
 	At      uint64 // CLOCK_MONOTONIC, ns
 	Data    []byte
@@ -95,6 +96,9 @@ type Record struct {
 	Journey     *journey.Journey
 	Drops       *Drops
 	Retransmits *Retransmits
+	Counters    *Counters
+	Sockets     *Sockets
+	DNS         *DNS
 	Inventory   *Inventory
 	Status      *Status
 	Servers     []Server

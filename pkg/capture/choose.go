@@ -6,8 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
 )
 
 // Choice is a part of a capture, by the selectors of a trace and in time. The
@@ -47,7 +49,7 @@ func (c Choice) Filter(s *Summary) (Filter, error) {
 			return Filter{}, &UnknownNetworkError{name}
 		}
 	}
-	return Filter{Journey: m.journey, Drops: m.drops, Retransmits: m.retransmits}, nil
+	return Filter{Journey: m.journey, Drops: m.drops, Retransmits: m.retransmits, Counters: m.counter, Sockets: m.sockets, DNS: m.dns}, nil
 }
 
 // ends tells whose packets are wanted.
@@ -55,14 +57,16 @@ type ends struct {
 	netns   map[uint32]bool
 	cgroups map[uint64]bool
 	addrs   map[netip.Addr]bool
+	ids     map[string]bool
 }
 
 func newEnds(v *inventory.View, chosen []inventory.Container) *ends {
-	e := &ends{make(map[uint32]bool), make(map[uint64]bool), make(map[netip.Addr]bool)}
+	e := &ends{make(map[uint32]bool), make(map[uint64]bool), make(map[netip.Addr]bool), make(map[string]bool)}
 	isChosen := func(c inventory.Container) bool {
 		return slices.ContainsFunc(chosen, func(o inventory.Container) bool { return o.ID == c.ID })
 	}
 	for _, c := range chosen {
+		e.ids[c.ID] = true
 		for _, r := range lives(c) {
 			e.netns[r.Netns] = true
 			for _, id := range append([]uint64{r.CgroupID}, r.SubCgroups...) {
@@ -162,6 +166,22 @@ func (m *matcher) drops(d *Drops) bool {
 func (m *matcher) retransmits(r *Retransmits) bool {
 	return m.inTime(r.At) && m.proto(journey.ProtoTCP) && m.servicePort(r.Port) &&
 		(m.ends.has(r.Netns, r.Cgroup, r.Local) || m.ends.has(0, 0, r.Remote))
+}
+
+// counter wants those of the host whatever was chosen, and of containers those
+// that were.
+func (m *matcher) counter(c *Counters, n *model.CounterCount) bool {
+	if !m.inTime(c.At) {
+		return false
+	}
+	ofHost := n.Container == "" && (n.Netns == 0 || n.Netns == m.view.HostNetns())
+	return ofHost || m.ends == nil || m.ends.netns[n.Netns] || m.ends.ids[n.Container]
+}
+
+func (m *matcher) dns(d *DNS) bool {
+	return m.inTime(d.At) && m.proto(journey.ProtoUDP) && m.servicePort(dns.Port) &&
+		(m.ends.has(d.Netns, d.Cgroup, d.Local) || m.ends.has(0, 0, d.Resolver)) &&
+		(len(m.choice.Networks) == 0 || m.view.AsksInNetworks(d.Netns, d.Local, d.Resolver, m.choice.Networks))
 }
 
 func (m *matcher) proto(p uint8) bool {

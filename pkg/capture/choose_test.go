@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -75,6 +76,41 @@ func TestChoice(t *testing.T) {
 				t.Errorf("drops %v, retransmissions %v", f.Drops(&d), f.Retransmits(&r))
 			}
 		})
+	}
+}
+
+func TestChoiceOfLookups(t *testing.T) {
+	l := DNS{asked(dns.Answered)} // web asks api
+	at := testHead().MonotonicZero.Add(time.Duration(l.At))
+	for name, x := range map[string]struct {
+		choice Choice
+		want   bool
+	}{
+		"everything":   {Choice{}, true},
+		"who asks":     {Choice{Containers: []string{"web"}}, true},
+		"who answers":  {Choice{Containers: []string{"api"}}, true},
+		"the port":     {Choice{Ports: []uint16{dns.Port}}, true},
+		"another port": {Choice{Ports: []uint16{8080}}, false},
+		"UDP":          {Choice{Protos: []uint8{journey.ProtoUDP}}, true},
+		"TCP":          {Choice{Protos: []uint8{journey.ProtoTCP}}, false},
+		"from then on": {Choice{From: at}, true},
+		"before":       {Choice{To: at}, false},
+		"its network":  {Choice{Networks: []string{"shop_default"}}, true},
+		"another one":  {Choice{Networks: []string{"other"}}, false},
+	} {
+		facts := testFacts()
+		facts.Networks = append(facts.Networks, inventory.Network{ID: "99", Name: "other"})
+		f, err := x.choice.Filter(summaryOf(facts))
+		ok(t, err)
+		if got := f.DNS(&l); got != x.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	f, err := Choice{Containers: []string{"api"}}.Filter(summaryOf(testFacts()))
+	ok(t, err)
+	l.Resolver = l.Local
+	if f.DNS(&l) {
+		t.Error("a lookup of others was chosen")
 	}
 }
 

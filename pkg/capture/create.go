@@ -44,6 +44,16 @@ func createFile(path string, overwrite bool) (*os.File, error) {
 	return f, nil
 }
 
+// TryCreate finds out what would make [Create] fail, so that it is told before the
+// work of a trace is done for nothing. Its errors are those of Create.
+func TryCreate(path string) error {
+	f, err := createFile(path, false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(path))
+}
+
 // CreatePrivate makes a new file of mode 0600 that belongs to the user behind
 // sudo: for what tells of others' traffic. Errors are those of [os.OpenFile];
 // a file that exists is one that wraps [fs.ErrExist].

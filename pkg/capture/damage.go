@@ -32,10 +32,10 @@ func (d Damage) String() string {
 		add("%d bytes are damaged and were left out", d.Skipped)
 	}
 	if d.Blocks > 0 {
-		add("%d blocks are lost", d.Blocks)
+		add("blocks lost: %d", d.Blocks)
 	}
 	if d.Journeys > 0 {
-		add("%d journeys are lost", d.Journeys)
+		add("journeys lost: %d", d.Journeys)
 	}
 	if d.Unknown > 0 {
 		add("%d journeys were left out, which only a newer hopscope understands", d.Unknown)

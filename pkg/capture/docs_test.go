@@ -13,7 +13,8 @@ func TestDocumented(t *testing.T) {
 	b, err := os.ReadFile("../../docs/capture-format.md")
 	ok(t, err)
 	text := string(b)
-	need := []string{fmt.Sprintf("format **%d.%d**", Major, Minor), "`" + extraDrops + "`", "`" + extraRetransmits + "`"}
+	need := []string{fmt.Sprintf("format **%d.%d**", Major, Minor), "`" + extraDrops + "`", "`" + extraRetransmits + "`",
+		"`" + extraCounters + "`", "`" + extraExchange + "`", "`" + extraConnect + "`", "`" + extraAccept + "`", "`" + extraResets + "`"}
 	for _, v := range []any{Head{}, Sampling{}, Inventory{}, Status{}, Server{}, End{}, symbolTable{}} {
 		for i := range reflect.TypeOf(v).NumField() {
 			name, _, _ := strings.Cut(reflect.TypeOf(v).Field(i).Tag.Get("json"), ",")

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
@@ -49,6 +50,22 @@ func FuzzBlock(f *testing.F) {
 	}
 	f.Add(byte(kindJourneys), uint32(3), b.appendTo(nil))
 	f.Add(byte(kindExtra), uint32(1), []byte("\x03dns\x01\x02\x01x"))
+	signals := extraBatch{kind: extraExchange, version: 1}
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 4 {
+		x := oddExchange(r)
+		signals.add(Extra{At: x.Start + x.Total, Data: appendExchange(nil, x)})
+	}
+	f.Add(byte(kindExtra), uint32(4), signals.appendTo(nil))
+	for kind, text := range map[string]string{
+		extraDrops: `{"Reason":8,"Stack":[1,2],"Src":"10.0.0.1","Count":3}`, extraRetransmits: `{"Local":"::1","Segments":{"rto":1}}`,
+		extraCounters: `[{"Kind":"softnet_dropped","N":1}]`, extraLookups: `{"Resolver":"10.0.0.1","Outcome":1}`,
+		extraConnect: `{"Remote":"10.0.0.1","Error":111}`, extraResets: `{"Sent":1}`,
+	} {
+		one := extraBatch{kind: kind, version: 1}
+		one.add(Extra{At: 5, Data: []byte(text)})
+		f.Add(byte(kindExtra), uint32(1), one.appendTo(nil))
+	}
 	f.Add(byte(kindInventory), uint32(1), []byte(`{"at":1,"facts":{"Containers":[{"Name":"web"}]}}`))
 	f.Add(byte(kindSymbols), uint32(1), []byte(`{"reasons":{"8":"x"},"symbols":{"1":"y"}}`))
 	f.Add(byte(kindEnd), uint32(1), []byte(`{"ended":"signal","journeys":18446744073709551615}`))

@@ -20,6 +20,13 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childPath); path != "" {
 		writeForever(path)
 	}
+	if path := os.Getenv(readPath); path != "" {
+		if err := readAndTell(path); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -44,6 +51,7 @@ func writeForever(path string) {
 }
 
 // TestKilled kills a writer at random moments. Whatever was flushed is there.
+// (TestEveryCut has the moments before anything was.)
 func TestKilled(t *testing.T) {
 	rounds := 4
 	if os.Getenv("HOPSCOPE_LONG") != "" {
@@ -53,9 +61,6 @@ func TestKilled(t *testing.T) {
 	for round := range rounds {
 		path := filepath.Join(t.TempDir(), "x.hop")
 		flushed := writeAndKill(t, path, time.Duration(rand.Int64N(int64(60*time.Millisecond))))
-		if flushed < 0 {
-			continue // killed before there was a file
-		}
 		c, damage, _ := read(t, path)
 		if !damage.NoEnd || damage.Skipped != 0 || damage.Blocks != 0 || len(c.journeys) < flushed {
 			t.Errorf("round %d: %d journeys of at least %d, %+v", round, len(c.journeys), flushed, damage)
@@ -73,8 +78,8 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d of %d files end in half a block", cut, rounds)
 }
 
-// writeAndKill gives how many journeys the child said to be in the file, -1
-// when it never came to begin one.
+// writeAndKill gives how many journeys the child said to be in the file, when it
+// was killed a while after it had said so first.
 func writeAndKill(t *testing.T, path string, after time.Duration) int {
 	t.Helper()
 	child := exec.Command(os.Args[0])
@@ -84,15 +89,20 @@ func writeAndKill(t *testing.T, path string, after time.Duration) int {
 	out, err := child.StdoutPipe()
 	ok(t, err)
 	ok(t, child.Start())
-	time.AfterFunc(20*time.Millisecond+after, func() { _ = child.Process.Kill() })
-	flushed := -1
+	flushed := 0
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		if flushed == 0 {
+			time.AfterFunc(after, func() { _ = child.Process.Kill() })
+		}
 		if n, err := strconv.Atoi(lines.Text()); err == nil {
 			flushed = n
 		}
 	}
 	_ = child.Wait() // was killed
+	if flushed == 0 {
+		t.Error("nothing was flushed before it ended")
+	}
 	if stderr.Len() > 0 {
 		t.Fatal(stderr.String())
 	}

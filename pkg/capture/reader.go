@@ -31,6 +31,8 @@ type Reader struct {
 	skim     bool   // journeys and extra records are counted, not read
 	count    uint64 // journeys of the whole blocks so far
 	ended    bool
+	named    bool  // names are known already
+	index    index // made where skim is set
 }
 
 // Open opens a capture. Errors wrap those of [os.Open], [ErrNotCapture],
@@ -44,7 +46,7 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
 	}
-	r.file = f
+	r.file, r.blocks.file = f, f
 	return r, nil
 }
 
@@ -127,9 +129,18 @@ func (r *Reader) Next() (Record, error) {
 		rec, err := r.open(b)
 		if err != nil {
 			r.blocks.discard(b)
+			continue
 		}
 		if rec.End != nil {
 			return rec, r.finish(rec.End)
+		}
+		if rec.Status != nil {
+			err = r.mark(rec.Status.At)
+		} else if rec.Servers != nil {
+			err = r.hint(rec.Servers)
+		}
+		if err != nil {
+			return Record{}, err
 		}
 		if rec.Inventory != nil || rec.Status != nil || rec.Servers != nil || rec.Findings != nil {
 			return rec, nil
@@ -155,6 +166,9 @@ func (r *Reader) open(b block) (rec Record, err error) {
 	case kindExtra:
 		err = r.openExtras(b)
 	case kindSymbols:
+		if r.named {
+			break
+		}
 		t := newSymbolTable()
 		if err = r.document(b, &t); err == nil {
 			err = r.names.merge(t)

@@ -79,6 +79,14 @@ func (x *redactor) copy(w *Writer, r *Reader) (*End, error) {
 		case rec.Retransmits != nil:
 			x.replaceAll(reflect.ValueOf(&rec.Retransmits.RetransmitCount).Elem(), "")
 			err = w.Retransmits(rec.Retransmits.RetransmitCount)
+		case rec.Counters != nil:
+			x.replaceAll(reflect.ValueOf(rec.Counters.Counts), "")
+			err = w.Counters(rec.Counters.Counts)
+		case rec.Sockets != nil:
+			err = w.Sockets(x.sockets(rec.Sockets.SocketEvent))
+		case rec.DNS != nil:
+			x.replaceAll(reflect.ValueOf(&rec.DNS.Lookup).Elem(), "")
+			err = w.DNS(rec.DNS.Lookup)
 		case rec.Inventory != nil:
 			x.replaceAll(reflect.ValueOf(&rec.Inventory.Facts).Elem(), "")
 			err = w.Inventory(rec.Inventory.At, rec.Inventory.Facts)

@@ -46,7 +46,7 @@ func (x *redactor) replaceAll(v reflect.Value, field string) {
 // field is the rule for a field of the inventory's types, and the model's.
 func (x *redactor) field(field, s string) string {
 	switch field {
-	case "Container.ID", "Network.ID", "Attachment.NetworkID", "Proxy.ContainerID":
+	case "Container.ID", "Network.ID", "Attachment.NetworkID", "Proxy.ContainerID", "CounterKey.Container":
 		return x.id(s)
 	case "Container.Name":
 		return x.name("c", s)
@@ -73,7 +73,9 @@ func (x *redactor) field(field, s string) string {
 	case "Port.HowServed":
 		return x.served(s)
 	case "DropCount.Attributed":
-		return x.keep("by", s, "journey", "socket", "device", "address", "none")
+		return x.keep("by", s, "journey", "socket", "device", "address", "counter", "none")
+	case "CounterKey.Kind", "CounterKey.Qdisc", "CounterKey.Hook", "CounterKey.Stage":
+		return s // names that only the kernel and this program give
 	case "Namespace.Name":
 		return x.name("ns", s)
 	case "Container.Sandbox", "Namespace.Path":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -52,6 +54,11 @@ func writeSecret(t *testing.T) string {
 	}
 	ok(t, w.Drops(dropsInForward(3)))
 	ok(t, w.Retransmits(retransmitted(4)))
+	ok(t, w.Counters([]model.CounterCount{{CounterKey: model.CounterKey{Kind: model.CountThrottled, Container: secretFacts().Containers[0].ID}, N: 5}}))
+	for _, e := range oddEvents(rand.New(rand.NewPCG(9, 9)), 200) {
+		ok(t, w.Sockets(e))
+	}
+	ok(t, w.DNS(asked(dns.Answered)))
 	ok(t, w.Servers([]Server{{6, netip.MustParseAddrPort("172.20.0.3:8080")}}))
 	ok(t, w.Findings([]model.Finding{{Text: "web is slow"}}))
 	ok(t, w.Extra(Extra{Kind: "dns", Data: []byte("web.internal")}))
@@ -128,7 +135,8 @@ func TestRedactedKeepsStructure(t *testing.T) {
 		return s.Snapshot(agg)
 	}
 	want, got := report(path), report(copied)
-	if len(got.Paths) != len(want.Paths) || len(got.Drops) != len(want.Drops) || !reflect.DeepEqual(got.Accounting, want.Accounting) {
+	if len(got.Paths) != len(want.Paths) || len(got.Drops) != len(want.Drops) ||
+		len(got.Exchanges) != len(want.Exchanges) || !reflect.DeepEqual(got.Accounting, want.Accounting) {
 		t.Fatalf("%d paths, %d drops, want %d, %d", len(got.Paths), len(got.Drops), len(want.Paths), len(want.Drops))
 	}
 	container := regexp.MustCompile(`^c-[0-9a-f]{6}$`)
@@ -143,6 +151,10 @@ func TestRedactedKeepsStructure(t *testing.T) {
 		if (w.From.Name == want.Paths[0].From.Name) != (g.From.Name == got.Paths[0].From.Name) {
 			t.Errorf("path %d: %s has two names", i, w.From.Name)
 		}
+	}
+	if g, w := got.DNS[0], want.DNS[0]; len(got.DNS) != 1 || !reflect.DeepEqual(g.Latency, w.Latency) ||
+		!reflect.DeepEqual(g.Rcode, w.Rcode) || !container.MatchString(g.From.Name) || !container.MatchString(g.To.Name) || g.Resolver == w.Resolver {
+		t.Errorf("name server %+v, want the numbers of %+v", g, w)
 	}
 	if d := got.Drops[0]; d.Location != "nft_do_chain+0x12" || d.Count != want.Drops[0].Count {
 		t.Errorf("drop %+v", d)

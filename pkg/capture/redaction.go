@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -70,6 +71,23 @@ func (r *Redaction) Retransmits(c model.RetransmitCount) error {
 	return r.then(func() error { return r.w.Retransmits(c) })
 }
 
+// Counters stores how far the kernel's own counters moved.
+func (r *Redaction) Counters(c []model.CounterCount) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c = append([]model.CounterCount(nil), c...)
+	r.x.replaceAll(reflect.ValueOf(c), "")
+	return r.then(func() error { return r.w.Counters(c) })
+}
+
+// DNS stores a query with its outcome.
+func (r *Redaction) DNS(l dns.Lookup) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.x.replaceAll(reflect.ValueOf(&l).Elem(), "")
+	return r.then(func() error { return r.w.DNS(l) })
+}
+
 // Inventory stores what exists; facts stay as they are.
 func (r *Redaction) Inventory(at uint64, facts inventory.Facts) error {
 	text, err := json.Marshal(facts)
@@ -101,6 +119,10 @@ func (r *Redaction) Servers(list []Server) error {
 	list = r.x.servers(list)
 	return r.then(func() error { return r.w.Servers(list) })
 }
+
+// Findings stores nothing: they are sentences with names in them, which a report
+// finds again.
+func (r *Redaction) Findings([]model.Finding) error { return nil }
 
 // Status stores the accounting, which names nobody.
 func (r *Redaction) Status(s Status) error { return r.w.Status(s) }

@@ -18,6 +18,13 @@ type Summary struct {
 	Findings []model.Finding // as stored
 	Journeys uint64          // records, not weighted; those that were left out are not among them
 	Damage   Damage
+
+	path   string // of what [Survey] read
+	index  index  // likewise
+	names  *names
+	facts  inventory.Facts
+	status Status
+	ended  string
 }
 
 // Snapshot is the summary of what was added to agg, as the live one was.
@@ -30,6 +37,37 @@ type Filter struct {
 	Journey     func(*journey.Journey) bool
 	Drops       func(*Drops) bool
 	Retransmits func(*Retransmits) bool
+	Counters    func(*Counters, *model.CounterCount) bool
+	Sockets     func(*Sockets) bool
+	DNS         func(*DNS) bool
+}
+
+// And is a filter that wants what both want.
+func (f Filter) And(o Filter) Filter {
+	return Filter{
+		Journey: both(f.Journey, o.Journey), Drops: both(f.Drops, o.Drops), Retransmits: both(f.Retransmits, o.Retransmits),
+		Counters: bothOf(f.Counters, o.Counters), Sockets: both(f.Sockets, o.Sockets), DNS: both(f.DNS, o.DNS),
+	}
+}
+
+func both[T any](f, g func(*T) bool) func(*T) bool {
+	if f == nil || g == nil {
+		if f == nil {
+			return g
+		}
+		return f
+	}
+	return func(x *T) bool { return f(x) && g(x) }
+}
+
+func bothOf[S, T any](f, g func(*S, *T) bool) func(*S, *T) bool {
+	if f == nil || g == nil {
+		if f == nil {
+			return g
+		}
+		return f
+	}
+	return func(x *S, y *T) bool { return f(x, y) && g(x, y) }
 }
 
 // Replay reads a capture to its end and adds to agg what f wants. The errors
@@ -40,19 +78,19 @@ func Replay(r *Reader, agg *model.Aggregator, f Filter) (*Summary, error) {
 }
 
 // Survey reads everything but the journeys: what a selection by name needs to
-// know before they are read.
+// know before they are read, and where in the file the time is. It passes over
+// the journeys, so that damage within them is not known yet.
 func Survey(path string) (*Summary, error) {
-	r, err := Open(path)
+	r, err := skimFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r.skim = true
 	g := gatherer{}
 	s, err := g.gather(r)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	s.Journeys = r.count
+	s.Journeys, s.path, s.index = r.count, path, r.index
 	return s, r.Close()
 }
 
@@ -62,12 +100,15 @@ type gatherer struct {
 	filter Filter
 	hops   []journey.Hop
 
+	known    bool // what the last of in the file says: a survey told it
 	facts    inventory.Facts
 	status   Status
 	ended    string
 	findings []model.Finding
 	journeys uint64
 	latest   uint64 // time of the last stop, CLOCK_MONOTONIC, ns
+	until    uint64 // time of the status at which reading stops, CLOCK_MONOTONIC, ns; 0: never
+	stopped  bool
 }
 
 func (g *gatherer) gather(r *Reader) (*Summary, error) {
@@ -78,6 +119,10 @@ func (g *gatherer) gather(r *Reader) (*Summary, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if rec.Status != nil && g.until > 0 && rec.Status.At > g.until {
+			g.stopped = true
+			return g.summary(r), nil
 		}
 		g.take(rec)
 	}
@@ -95,6 +140,17 @@ func (g *gatherer) take(rec Record) {
 		if want := g.filter.Retransmits; want == nil || want(rec.Retransmits) {
 			g.agg.AddRetransmits(rec.Retransmits.RetransmitCount)
 		}
+	case rec.Counters != nil:
+		g.agg.AddCounters(g.filter.Counts(rec.Counters))
+	case rec.Sockets != nil:
+		if want := g.filter.Sockets; want == nil || want(rec.Sockets) {
+			g.agg.AddSocket(rec.Sockets.SocketEvent)
+		}
+	case rec.DNS != nil:
+		if want := g.filter.DNS; want == nil || want(rec.DNS) {
+			g.agg.AddDNS(rec.DNS.Lookup)
+		}
+	case g.known && (rec.Inventory != nil || rec.Status != nil || rec.Findings != nil || rec.End != nil):
 	case rec.Inventory != nil:
 		g.facts = rec.Inventory.Facts
 	case rec.Status != nil:
@@ -130,9 +186,10 @@ func (g *gatherer) summary(r *Reader) *Summary {
 			StartedAt: head.StartedAt, Duration: g.duration(head),
 			Ended: g.ending(), MonotonicZero: head.MonotonicZero,
 			Accounting: g.status.Accounting, Cost: g.status.Cost,
-			Containers: view.Containers(), Symbols: r.names,
+			Containers: view.Containers(), Symbols: r.names, NoDNS: head.NoDNS,
 		},
 		View: view, Findings: g.findings, Journeys: g.journeys, Damage: r.Damage(),
+		names: r.names, facts: g.facts, status: g.status, ended: g.ended,
 	}
 }
 

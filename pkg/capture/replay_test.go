@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -34,6 +35,21 @@ func (l *live) drop(t testing.TB, d model.DropCount) {
 func (l *live) retransmit(t testing.TB, r model.RetransmitCount) {
 	l.agg.AddRetransmits(r)
 	ok(t, l.w.Retransmits(r))
+}
+
+func (l *live) count(t testing.TB, c []model.CounterCount) {
+	l.agg.AddCounters(c)
+	ok(t, l.w.Counters(c))
+}
+
+func (l *live) socket(t testing.TB, e model.SocketEvent) {
+	l.agg.AddSocket(e)
+	ok(t, l.w.Sockets(e))
+}
+
+func (l *live) ask(t testing.TB, x dns.Lookup) {
+	l.agg.AddDNS(x)
+	ok(t, l.w.DNS(x))
 }
 
 func (l *live) learn(t testing.TB, servers ...Server) {
@@ -84,6 +100,11 @@ func TestReportEqualsLive(t *testing.T) {
 		if i%1000 == 1 {
 			l.drop(t, dropsInForward(uint64(i)))
 			l.retransmit(t, retransmitted(uint64(i)))
+			l.count(t, moved(uint64(i)))
+			for _, e := range oddEvents(r, 100) {
+				l.socket(t, e)
+			}
+			l.ask(t, asked(dns.Outcome(1+i/1000%4)))
 		}
 		if i%10_000 == 9_000 {
 			// From here on, the connections run the other way.
@@ -109,8 +130,11 @@ func TestReportEqualsLive(t *testing.T) {
 	if got := asJSON(t, s.Snapshot(agg)); !bytes.Equal(got, want) {
 		t.Errorf("the report differs from the live summary:\n%s", firstDifference(got, want))
 	}
-	if !bytes.Contains(want, []byte("nft_do_chain")) || !bytes.Contains(want, []byte(`"retransmits": {`)) || !bytes.Contains(want, []byte(`"veth of web"`)) {
-		t.Error("the live summary names neither drops nor places")
+	if !bytes.Contains(want, []byte("nft_do_chain")) || !bytes.Contains(want, []byte(`"retransmits": {`)) || !bytes.Contains(want, []byte(`"veth of web"`)) ||
+		!bytes.Contains(want, []byte(`"max": 65536`)) || !bytes.Contains(want, []byte(`"time_squeeze"`)) || !bytes.Contains(want, []byte(`"kind": "tbf"`)) ||
+		!bytes.Contains(want, []byte(`"part": "waiting"`)) || !bytes.Contains(want, []byte(`"unreachable": `)) ||
+		!bytes.Contains(want, []byte(`"NXDOMAIN": 7`)) {
+		t.Error("the live summary names neither drops nor places nor answers of name servers")
 	}
 }
 

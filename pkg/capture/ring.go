@@ -44,7 +44,7 @@ func (r *Ring) Save(path string, e End, overwrite bool) error {
 		if err != nil {
 			return err
 		}
-		e.Status = since(e.Status, base)
+		e.Status = e.Status.Since(base)
 		if start, ok := r.kept.start(); ok {
 			started := head.MonotonicZero.Add(time.Duration(start))
 			e.Status.DurationNs -= int64(started.Sub(head.StartedAt))
@@ -93,9 +93,9 @@ func (r *Ring) base() (s Status, err error) {
 	return s, nil
 }
 
-// since is what was counted after base. What was in flight then counts as
-// tracked, for it ends within the time kept.
-func since(s, base Status) Status {
+// Since is s with what was counted after base alone. What was in flight then
+// counts as tracked, for it ends within that time. The duration stays.
+func (s Status) Since(base Status) Status {
 	a, b := &s.Accounting, base.Accounting
 	a.Tracked -= min(a.Tracked, b.Tracked-min(b.Tracked, b.InFlight))
 	for _, f := range [...]struct{ from, less *uint64 }{
@@ -170,14 +170,15 @@ func (s *ringSink) forget() {
 	s.timed = slices.Delete(s.timed, 0, n)
 }
 
-// start is the time of the first thing that is kept.
+// start is the time of the first thing that is kept. What comes late, such as an
+// exchange whose other end was waited for, begins nothing.
 func (s *ringSink) start() (at uint64, ok bool) {
-	for i, b := range s.timed {
-		if i == 0 || b.from < at {
-			at = b.from
+	for _, b := range s.timed {
+		if b.kind != kindExtra && (!ok || b.from < at) {
+			at, ok = b.from, true
 		}
 	}
-	return at, len(s.timed) > 0
+	return at, ok
 }
 
 // all is what a file holds between its head and its end.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -123,6 +124,24 @@ func retransmitted(n uint64) model.RetransmitCount {
 	}
 }
 
+// moved are counters of the host, of a namespace and of a container.
+func moved(n uint64) []model.CounterCount {
+	return []model.CounterCount{
+		{CounterKey: model.CounterKey{Kind: model.CountConntrackMax, Netns: 1}, N: 65536},
+		{CounterKey: model.CounterKey{Kind: model.CountSoftnetDropped, CPU: 3}, N: n},
+		{CounterKey: model.CounterKey{Kind: model.CountListenOverflows, Netns: webNS}, N: n},
+		{CounterKey: model.CounterKey{Kind: model.CountQdiscDrops, Netns: 1, Ifindex: 12, Qdisc: "tbf 1:"}, N: n},
+		{CounterKey: model.CounterKey{Kind: model.CountThrottled, Container: testFacts().Containers[0].ID}, N: 1e6 * n},
+	}
+}
+
+func asked(outcome dns.Outcome) dns.Lookup {
+	return dns.Lookup{
+		At: 700, Netns: webNS, Cgroup: 7001, Local: netip.MustParseAddr("172.20.0.2"), Resolver: netip.MustParseAddr("172.20.0.3"),
+		Outcome: outcome, Rcode: dns.RcodeNXDomain, Truncated: true, Sent: 2, LatencyNs: 1234567,
+	}
+}
+
 func create(t testing.TB, o Options) (*Writer, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.hop")
@@ -150,6 +169,12 @@ type content struct {
 	extras      []Extra
 	drops       []Drops
 	retransmits []Retransmits
+	counters    []Counters
+	exchanges   []Sockets // and resets and connects: each kind is in order
+	connects    []Sockets
+	accepts     []Sockets
+	resets      []Sockets
+	lookups     []dns.Lookup
 	ends        []End
 }
 
@@ -175,6 +200,12 @@ func collect(r *Reader) (c content, err error) {
 			c.drops = append(c.drops, *rec.Drops)
 		case rec.Retransmits != nil:
 			c.retransmits = append(c.retransmits, *rec.Retransmits)
+		case rec.Counters != nil:
+			c.counters = append(c.counters, *rec.Counters)
+		case rec.Sockets != nil:
+			c.addSockets(*rec.Sockets)
+		case rec.DNS != nil:
+			c.lookups = append(c.lookups, rec.DNS.Lookup)
 		case rec.Extra != nil:
 			x := *rec.Extra
 			x.Data = append([]byte(nil), x.Data...)
@@ -185,6 +216,19 @@ func collect(r *Reader) (c content, err error) {
 		c.servers = append(c.servers, rec.Servers...)
 		c.findings = append(c.findings, rec.Findings...)
 	}
+}
+
+func (c *content) addSockets(s Sockets) {
+	list := &c.resets
+	switch {
+	case s.Exchange != nil:
+		list = &c.exchanges
+	case s.Connect != nil:
+		list = &c.connects
+	case s.Accept != nil:
+		list = &c.accepts
+	}
+	*list = append(*list, s)
 }
 
 func read(t testing.TB, path string) (content, Damage, Head) {
@@ -206,6 +250,8 @@ func TestEverythingComesBack(t *testing.T) {
 		findings:    []model.Finding{{Kind: "slow_hop", Severity: "info", Text: "text", Evidence: "evidence", Mend: "mend"}},
 		drops:       []Drops{{6, dropsInForward(3)}},
 		retransmits: []Retransmits{{6, retransmitted(4)}},
+		counters:    []Counters{{6, moved(5)}},
+		lookups:     []dns.Lookup{asked(dns.Answered), asked(dns.TimedOut)},
 		extras:      []Extra{{"dns", 1, 700, []byte("one")}, {"dns", 1, 600, nil}, {"tcp", 3, 1, []byte{0}}},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -228,11 +274,23 @@ func TestEverythingComesBack(t *testing.T) {
 	ok(t, w.Servers(want.servers))
 	ok(t, w.Status(want.statuses[0]))
 	ok(t, w.Findings(want.findings))
-	want.drops[0].At, want.retransmits[0].At = w.newest, w.newest
+	want.drops[0].At, want.retransmits[0].At, want.counters[0].At = w.newest, w.newest, w.newest
 	ok(t, w.Drops(want.drops[0].DropCount))
 	ok(t, w.Retransmits(want.retransmits[0].RetransmitCount))
+	ok(t, w.Counters(want.counters[0].Counts))
+	for _, l := range want.lookups {
+		ok(t, w.DNS(l))
+	}
 	for _, x := range want.extras {
 		ok(t, w.Extra(x))
+	}
+	for _, e := range oddEvents(r, 2000) {
+		at := e.At()
+		if e.Resets != nil {
+			at = w.newest
+		}
+		want.addSockets(Sockets{at, e})
+		ok(t, w.Sockets(e))
 	}
 	want.ends = []End{{Ended: "signal", Journeys: uint64(len(want.journeys)), Status: testStatus(8)}}
 	ok(t, w.Close(End{Ended: "signal", Status: testStatus(8)}))
@@ -270,6 +328,13 @@ func TestEveryField(t *testing.T) {
 		return
 	}
 	t.Error("the tests' journeys leave a field empty")
+}
+
+// TestEveryFieldOfALookup: the tests' lookup sets them all.
+func TestEveryFieldOfALookup(t *testing.T) {
+	if hasZero(reflect.ValueOf(asked(dns.Answered))) {
+		t.Error("the tests' lookup leaves a field empty")
+	}
 }
 
 func hasZero(v reflect.Value) bool {

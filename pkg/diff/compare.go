@@ -23,7 +23,7 @@ func Compare(before, after Side, o Options) *Result {
 	r := &Result{
 		Schema: SchemaName, Alpha: Alpha,
 		Before: about(before), After: about(after),
-		Paths: []Path{}, Drops: []Drop{}, TCP: []TCP{}, Appeared: []Lone{}, Vanished: []Lone{},
+		Paths: []Path{}, Drops: []Drop{}, TCP: []TCP{}, Exchanges: []Exchange{}, DNS: []DNS{}, Appeared: []Lone{}, Vanished: []Lone{},
 	}
 	if o.FailOver > 0 {
 		r.FailOver = &o.FailOver
@@ -43,6 +43,8 @@ func Compare(before, after Side, o Options) *Result {
 	}
 	r.Drops = append(r.Drops, c.drops()...)
 	r.TCP = append(r.TCP, c.tcp()...)
+	r.Exchanges = append(r.Exchanges, c.exchanges()...)
+	r.DNS = append(r.DNS, c.dns()...)
 	c.judge(r)
 	return r
 }
@@ -64,7 +66,7 @@ type comparison struct {
 	before, after *side
 	failOver      float64
 	seconds       float64 // of the later capture
-	tests         int     // of paths, drops and TCP, for Holm's correction
+	tests         int     // of paths, drops, TCP, DNS and exchanges, for Holm's correction
 	rounds        int
 }
 
@@ -76,25 +78,37 @@ func (c *comparison) plan() {
 			c.tests += len(percentiles)
 		}
 	}
-	c.tests += len(c.dropIDs()) + (1+len(percentiles))*len(c.tcpIDs())
+	c.tests += len(percentiles)*len(c.exchangeIDs()) + len(c.dropIDs()) + (1+len(percentiles))*(len(c.tcpIDs())+len(c.dnsIDs()))
 	c.rounds = rounds(c.tests)
 }
 
 func (c *comparison) path(id ID) Path {
 	b, a := c.before.paths[id], c.after.paths[id]
-	p := Path{
+	x := c.compare(b, a)
+	return Path{
 		ID: id, Before: b.total.dist, After: a.total.dist,
-		TooFew: !b.total.isEnough() || !a.total.isEnough(),
-		Hops:   []Hop{},
+		TooFew: x.tooFew, Changes: x.changes, Impact: x.impact, Hops: x.hops,
 	}
-	p.Changes = changes(b.total, a.total, !p.TooFew, c.rounds)
-	p.Impact = (perPacket(a.total.dist.SumNs, a.total.dist.Count) - perPacket(b.total.dist.SumNs, b.total.dist.Count)) *
+}
+
+// compared is how a whole and its parts differ.
+type compared struct {
+	tooFew  bool
+	impact  float64 // ns a second
+	changes []Change
+	hops    []Hop
+}
+
+func (c *comparison) compare(b, a *measured) compared {
+	x := compared{tooFew: !b.total.isEnough() || !a.total.isEnough(), hops: []Hop{}}
+	x.changes = changes(b.total, a.total, !x.tooFew, c.rounds)
+	x.impact = (perPacket(a.total.dist.SumNs, a.total.dist.Count) - perPacket(b.total.dist.SumNs, b.total.dist.Count)) *
 		float64(a.total.dist.Count) / math.Max(c.seconds, 1e-9)
 	for _, h := range hopOrder(b, a) {
-		p.Hops = append(p.Hops, hop(h, b, a, !p.TooFew))
+		x.hops = append(x.hops, hop(h, b, a, !x.tooFew))
 	}
-	correctHops(p.Hops)
-	return p
+	correctHops(x.hops)
+	return x
 }
 
 // hopOrder is the later capture's, with vanished hops where they were.

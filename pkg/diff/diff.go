@@ -29,7 +29,7 @@ const SchemaName = "hopscope/diff/v1"
 
 const (
 	// Alpha is the chance that a comparison of two equal captures finds any
-	// significant change in a path, in drops or in TCP.
+	// significant change in a path, in drops, in TCP or in DNS.
 	Alpha = 0.01
 
 	minSlices  = 8   // with packets of a path, in each capture
@@ -58,17 +58,19 @@ type Options struct {
 
 // Result is a comparison of two captures.
 type Result struct {
-	Schema    string   `json:"schema"`
-	Before    Capture  `json:"before"`
-	After     Capture  `json:"after"`
-	Alpha     float64  `json:"alpha"`
-	FailOver  *float64 `json:"fail_over"` // null: nothing is a regression
-	Regressed bool     `json:"regressed"`
-	Paths     []Path   `json:"paths"` // in both captures; regressions first, then by impact
-	Drops     []Drop   `json:"drops"` // in either; regressions first, then by how much they changed
-	TCP       []TCP    `json:"tcp"`   // sides of connections in both, in the same order
-	Appeared  []Lone   `json:"appeared"`
-	Vanished  []Lone   `json:"vanished"`
+	Schema    string     `json:"schema"`
+	Before    Capture    `json:"before"`
+	After     Capture    `json:"after"`
+	Alpha     float64    `json:"alpha"`
+	FailOver  *float64   `json:"fail_over"` // null: nothing is a regression
+	Regressed bool       `json:"regressed"`
+	Paths     []Path     `json:"paths"`     // in both captures; regressions first, then by impact
+	Drops     []Drop     `json:"drops"`     // in either; regressions first, then by how much they changed
+	TCP       []TCP      `json:"tcp"`       // sides of connections in both, in the same order
+	Exchanges []Exchange `json:"exchanges"` // in both captures, in the order of Paths
+	DNS       []DNS      `json:"dns"`       // askers and their name servers in both, in the order of TCP
+	Appeared  []Lone     `json:"appeared"`
+	Vanished  []Lone     `json:"vanished"`
 }
 
 // Capture says what one side is.
@@ -182,6 +184,21 @@ type TCP struct {
 	Regressed      bool       `json:"regressed"` // in retransmits or round trip time
 }
 
+// DNS is what one end asks one name server. Failed, a share of the queries, had
+// no answer in time, or one that says SERVFAIL or REFUSED.
+type DNS struct {
+	From           End        `json:"from"`
+	To             End        `json:"to"`
+	Forwarded      bool       `json:"forwarded"` // asked by Docker's name server, for From
+	QueriesBefore  uint64     `json:"queries_before"`
+	QueriesAfter   uint64     `json:"queries_after"`
+	Failed         Rate       `json:"failed"`
+	LatencyBefore  model.Dist `json:"latency_before"`
+	LatencyAfter   model.Dist `json:"latency_after"`
+	LatencyChanges []Change   `json:"latency_changes"`
+	Regressed      bool       `json:"regressed"` // in failures or latency
+}
+
 // Lone is a path of one capture alone.
 type Lone struct {
 	ID
@@ -191,8 +208,8 @@ type Lone struct {
 // RegressionError says that something became slower, or is lost more often,
 // beyond Options.FailOver.
 type RegressionError struct {
-	Paths, Drops, TCP int // how many of each
-	FailOver          float64
+	Paths, Drops, TCP, Exchanges, DNS int // how many of each
+	FailOver                          float64
 }
 
 func (e *RegressionError) Error() string {
@@ -200,7 +217,7 @@ func (e *RegressionError) Error() string {
 	for _, x := range []struct {
 		n    int
 		what string
-	}{{e.Paths, "latency of paths"}, {e.Drops, "groups of drops"}, {e.TCP, "sides of TCP connections"}} {
+	}{{e.Paths, "latency of paths"}, {e.Drops, "groups of drops"}, {e.TCP, "sides of TCP connections"}, {e.Exchanges, "response times"}, {e.DNS, "lookups"}} {
 		if x.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s: %d", x.what, x.n))
 		}
@@ -232,6 +249,16 @@ func (r *Result) Verdict() error {
 	for i := range r.TCP {
 		if r.TCP[i].Regressed {
 			regression.TCP++
+		}
+	}
+	for i := range r.Exchanges {
+		if r.Exchanges[i].Regressed {
+			regression.Exchanges++
+		}
+	}
+	for i := range r.DNS {
+		if r.DNS[i].Regressed {
+			regression.DNS++
 		}
 	}
 	switch {

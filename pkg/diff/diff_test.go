@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,6 +71,25 @@ func TestAddedDelay(t *testing.T) {
 	}
 	if r := Compare(shopLoad(1).side(t), slow.side(t), Options{}); r.Verdict() != nil || r.FailOver != nil {
 		t.Errorf("without a threshold: %v", r.Verdict())
+	}
+}
+
+// The more is tested, the more chance alone would find: what no permutation
+// reaches has the least p-value that there is, times the number of tests.
+func TestPValuesAreCorrected(t *testing.T) {
+	slow := shopLoad(2)
+	slow.qdisc = func(*rand.Rand, float64) time.Duration { return 20 * time.Microsecond }
+	r := Compare(shopLoad(1).side(t), slow.side(t), twenty)
+	changes, _ := tested(r)
+	least, tests := 1.0, 0
+	for _, c := range changes {
+		if c.P != nil {
+			least, tests = min(least, *c.P), tests+1
+		}
+	}
+	want := float64(tests) / float64(rounds(tests)+1)
+	if tests < 2 || least < want-1e-9 {
+		t.Errorf("the least p-value is %g of %d tests, want %g at least", least, tests, want)
 	}
 }
 
@@ -209,6 +229,35 @@ func TestAppearedAndVanished(t *testing.T) {
 	}
 }
 
+// What regressed comes first, then what changed the time of most packets most,
+// for better or worse.
+func TestSortedByImpact(t *testing.T) {
+	r := &Result{Exchanges: []Exchange{{Impact: 1}, {Impact: -3}, {Impact: 2, Regressed: true}}}
+	for port, impact := range []float64{5, -7000, 300, 20, 0} {
+		r.Paths = append(r.Paths, Path{ID: ID{Port: uint16(port)}, Impact: impact, Regressed: port == 3})
+	}
+	for port, share := range []float64{0.01, 0.2, 0.05} {
+		r.Drops = append(r.Drops, Drop{Port: uint16(port), Rate: Rate{ShareAfter: share, ShareBefore: 0.1, Regressed: port == 2}})
+	}
+	sortResult(r)
+	var ports, drops []uint16
+	for _, p := range r.Paths {
+		ports = append(ports, p.Port)
+	}
+	for _, d := range r.Drops {
+		drops = append(drops, d.Port)
+	}
+	if want := []uint16{3, 1, 2, 0, 4}; !slices.Equal(ports, want) {
+		t.Errorf("paths %v, want %v", ports, want)
+	}
+	if want := []uint16{2, 1, 0}; !slices.Equal(drops, want) {
+		t.Errorf("drops %v, want %v", drops, want)
+	}
+	if x := r.Exchanges; x[0].Impact != 2 || x[1].Impact != -3 {
+		t.Errorf("exchanges %+v", x)
+	}
+}
+
 func TestDrops(t *testing.T) {
 	before, after := shopLoad(1), shopLoad(2)
 	before.dropEvery, after.dropEvery = 1000, 100
@@ -258,6 +307,41 @@ func TestRetransmitsAndRoundTrips(t *testing.T) {
 	}
 	if c := change(t, r.TCP[0].RTTChanges, "p50"); math.Abs(*c.Relative-0.46) > 0.03 || !c.Regressed {
 		t.Errorf("p50 of the round trip: %+v", c)
+	}
+}
+
+func TestLookups(t *testing.T) {
+	ms := time.Millisecond
+	for _, c := range []struct {
+		name                   string
+		lookup, lookupAfter    time.Duration
+		noAnswer, noAnswerThen int
+		slower, failing        bool
+	}{
+		{"as before", ms, ms, 100, 100, false, false},
+		{"slower", ms, 2 * ms, 0, 0, true, false},
+		{"unanswered", ms, ms, 200, 20, false, true},
+	} {
+		before, after := shopLoad(1), shopLoad(2)
+		before.lookup, before.noAnswer, after.lookup, after.noAnswer = c.lookup, c.noAnswer, c.lookupAfter, c.noAnswerThen
+		r := Compare(before.side(t), after.side(t), twenty)
+		if len(r.DNS) != 1 {
+			t.Fatalf("%s: %d askers", c.name, len(r.DNS))
+		}
+		d := r.DNS[0]
+		if d.From.Name != "web" || d.To.Name != "198.51.100.53" || d.QueriesBefore != 1200 || d.QueriesAfter != 1200 {
+			t.Errorf("%s: %+v", c.name, d)
+		}
+		if c.noAnswerThen > 0 && d.Failed.After != uint64(1200/c.noAnswerThen) {
+			t.Errorf("%s: %d failed", c.name, d.Failed.After)
+		}
+		if p50 := change(t, d.LatencyChanges, "p50"); p50.Regressed != c.slower || d.Failed.Regressed != c.failing || d.Regressed != (c.slower || c.failing) {
+			t.Errorf("%s: p50 %+v, failed %+v, regressed %v", c.name, p50, d.Failed, d.Regressed)
+		}
+		var regression *RegressionError
+		if err := r.Verdict(); errors.As(err, &regression) != d.Regressed || d.Regressed && regression.DNS != 1 {
+			t.Errorf("%s: verdict %v", c.name, err)
+		}
 	}
 }
 

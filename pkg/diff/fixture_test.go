@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -63,6 +64,8 @@ type load struct {
 	dropEvery  int
 	resend     int // one of so many segments
 	rtt        time.Duration
+	lookup     time.Duration // one each ten packets takes
+	noAnswer   int           // to one of so many lookups
 	weight     uint32
 	containers []inventory.Container
 	names      names
@@ -106,6 +109,11 @@ func (l load) side(t *testing.T) Side {
 			whole.AddRetransmits(again)
 			pieces.AddRetransmits(again)
 		}
+		if l.lookup > 0 && i%10 == 0 {
+			x := l.asked(r, i/10)
+			whole.AddDNS(x)
+			pieces.AddDNS(x)
+		}
 		whole.Add(j, hops)
 		pieces.Add(j, hops)
 	}
@@ -114,6 +122,18 @@ func (l load) side(t *testing.T) Side {
 		StartedAt: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), Accounting: model.Accounting{Tracked: uint64(l.packets)},
 	}
 	return Side{Snapshot: whole.Snapshot(l.names, meta), Slices: pieces.Snapshots(l.names, meta)}
+}
+
+// asked is the n-th lookup.
+func (l load) asked(r *rand.Rand, n int) dns.Lookup {
+	x := dns.Lookup{
+		Netns: webNS, Local: webAddr, Resolver: netip.MustParseAddr("198.51.100.53"), Sent: 1,
+		Outcome: dns.Answered, LatencyNs: uint64(float64(l.lookup) * math.Exp(0.5*r.NormFloat64())),
+	}
+	if l.noAnswer > 0 && n%l.noAnswer == 0 {
+		x.Outcome, x.LatencyNs = dns.TimedOut, 0
+	}
+	return x
 }
 
 func (l load) hops(r *rand.Rand, i int, at, drift float64) []journey.Hop {

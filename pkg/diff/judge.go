@@ -45,6 +45,11 @@ func tested(r *Result) (changes []*Change, rates []*Rate) {
 			changes = append(changes, &r.Paths[i].Changes[k])
 		}
 	}
+	for i := range r.Exchanges {
+		for k := range r.Exchanges[i].Changes {
+			changes = append(changes, &r.Exchanges[i].Changes[k])
+		}
+	}
 	for i := range r.Drops {
 		rates = append(rates, &r.Drops[i].Rate)
 	}
@@ -52,6 +57,12 @@ func tested(r *Result) (changes []*Change, rates []*Rate) {
 		rates = append(rates, &r.TCP[i].Retransmits)
 		for k := range r.TCP[i].RTTChanges {
 			changes = append(changes, &r.TCP[i].RTTChanges[k])
+		}
+	}
+	for i := range r.DNS {
+		rates = append(rates, &r.DNS[i].Failed)
+		for k := range r.DNS[i].LatencyChanges {
+			changes = append(changes, &r.DNS[i].LatencyChanges[k])
 		}
 	}
 	return changes, rates
@@ -65,6 +76,11 @@ func conclude(r *Result) {
 		p.Regressed = slices.ContainsFunc(p.Changes, regressed)
 		r.Regressed = r.Regressed || p.Regressed
 	}
+	for i := range r.Exchanges {
+		x := &r.Exchanges[i]
+		x.Regressed = slices.ContainsFunc(x.Changes, regressed)
+		r.Regressed = r.Regressed || x.Regressed
+	}
 	for i := range r.Drops {
 		r.Regressed = r.Regressed || r.Drops[i].Regressed
 	}
@@ -73,10 +89,18 @@ func conclude(r *Result) {
 		t.Regressed = t.Retransmits.Regressed || slices.ContainsFunc(t.RTTChanges, regressed)
 		r.Regressed = r.Regressed || t.Regressed
 	}
+	for i := range r.DNS {
+		d := &r.DNS[i]
+		d.Regressed = d.Failed.Regressed || slices.ContainsFunc(d.LatencyChanges, regressed)
+		r.Regressed = r.Regressed || d.Regressed
+	}
 }
 
 func sortResult(r *Result) {
 	slices.SortStableFunc(r.Paths, func(x, y Path) int {
+		return cmp.Or(regressedFirst(x.Regressed, y.Regressed), cmp.Compare(math.Abs(y.Impact), math.Abs(x.Impact)))
+	})
+	slices.SortStableFunc(r.Exchanges, func(x, y Exchange) int {
 		return cmp.Or(regressedFirst(x.Regressed, y.Regressed), cmp.Compare(math.Abs(y.Impact), math.Abs(x.Impact)))
 	})
 	slices.SortStableFunc(r.Drops, func(x, y Drop) int {
@@ -85,6 +109,10 @@ func sortResult(r *Result) {
 	slices.SortStableFunc(r.TCP, func(x, y TCP) int {
 		return cmp.Or(regressedFirst(x.Regressed, y.Regressed),
 			cmp.Compare(y.Retransmits.moved(), x.Retransmits.moved()), cmp.Compare(y.SegmentsAfter, x.SegmentsAfter))
+	})
+	slices.SortStableFunc(r.DNS, func(x, y DNS) int {
+		return cmp.Or(regressedFirst(x.Regressed, y.Regressed),
+			cmp.Compare(y.Failed.moved(), x.Failed.moved()), cmp.Compare(y.QueriesAfter, x.QueriesAfter))
 	})
 }
 

@@ -25,6 +25,12 @@ type side struct {
 
 	tcp      map[tcpID]*tcpTimes
 	tcpOrder []tcpID
+
+	dns      map[dnsID]*lookups
+	dnsOrder []dnsID
+
+	exchanges     map[ExchangeID]*measured
+	exchangeOrder []ExchangeID
 }
 
 // measured is a path of one capture.
@@ -37,7 +43,8 @@ type measured struct {
 func newSide(in Side) *side {
 	s := &side{
 		slices: len(in.Slices), paths: map[ID]*measured{},
-		drops: map[dropID][]uint64{}, sent: map[End][]uint64{}, tcp: map[tcpID]*tcpTimes{},
+		drops: map[dropID][]uint64{}, sent: map[End][]uint64{}, tcp: map[tcpID]*tcpTimes{}, dns: map[dnsID]*lookups{},
+		exchanges: map[ExchangeID]*measured{},
 	}
 	names := lastingNames(&in.Snapshot)
 	// Of the whole capture, so that hops are in the order of all its packets.
@@ -48,6 +55,7 @@ func newSide(in Side) *side {
 			s.hop(m, names, &p.Hops[k])
 		}
 	}
+	s.orderExchanges(in.Snapshot.Exchanges, names)
 	for i := range in.Slices {
 		s.add(i, &in.Slices[i], names)
 	}
@@ -81,17 +89,26 @@ func (s *side) add(slice int, snap *model.Snapshot, names lasting) {
 	for i := range snap.TCP {
 		s.addTCP(slice, &snap.TCP[i], names)
 	}
+	for i := range snap.DNS {
+		s.addDNS(slice, &snap.DNS[i], names)
+	}
+	for i := range snap.Exchanges {
+		s.addExchange(slice, &snap.Exchanges[i], names)
+	}
 }
 
 func (s *side) seal() {
 	for _, m := range s.paths {
-		m.total.seal()
-		for _, h := range m.hops {
-			h.seal()
-		}
+		m.seal()
+	}
+	for _, m := range s.exchanges {
+		m.seal()
 	}
 	for _, t := range s.tcp {
 		t.rtt.seal()
+	}
+	for _, d := range s.dns {
+		d.latency.seal()
 	}
 }
 
@@ -106,7 +123,18 @@ func (s *side) path(id ID) *measured {
 }
 
 func (s *side) hop(m *measured, names lasting, h *model.Hop) *times {
-	id := hopID{h.Hop, names.where(h.Where), names.name(h.Namespace)}
+	return s.times(m, hopID{h.Hop, names.where(h.Where), names.name(h.Namespace)})
+}
+
+func (m *measured) seal() {
+	m.total.seal()
+	for _, h := range m.hops {
+		h.seal()
+	}
+}
+
+// times are those of one part of what is measured.
+func (s *side) times(m *measured, id hopID) *times {
 	t := m.hops[id]
 	if t == nil {
 		t = newTimes(s.slices)

@@ -284,6 +284,55 @@ func TestFlamePageViewsAndFilters(t *testing.T) {
 	}
 }
 
+// The mouse over a frame shows its counts and percentiles, without a click, and
+// leaving the flame shows what has the focus again.
+func TestFlamePageHovers(t *testing.T) {
+	b := openPage(t, written(t, slowShop().Snapshot(names{}, meta()), flameHTML))
+	over := func(x, y float64) { b.run(input.DispatchMouseEvent(input.MouseMoved, x, y)) }
+	f := b.named("qdisc @ veth of api")
+	over(f.X+f.Width/2, f.Y+5)
+	b.wantText("#details", "qdisc @ veth of api", "packets", "1,000", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max", "16.0ms", "99.8% of all")
+	b.picture("hover")
+	over(5, f.Y+300)
+	if got := b.text("#details h2"); got != "all" {
+		t.Errorf("beside the flame it tells of %q", got)
+	}
+}
+
+// A filter leaves out the paths of others, and theirs alone.
+func TestFlamePageFilters(t *testing.T) {
+	s := slowShop().Snapshot(names{}, meta())
+	db := s.Paths[1]
+	db.From.Name, db.To.Name, db.Port = "db", "api", 5432
+	db.From.ContainerID, db.To.ContainerID = ptr("d"), ptr("a")
+	s.Paths = append(s.Paths, db) // api asks db
+	b := openPage(t, written(t, s, flameHTML))
+	paths := func() string {
+		var out []string
+		for _, f := range b.frames() {
+			if strings.Contains(f.Class, " path") {
+				out = append(out, f.Name)
+			}
+		}
+		slices.Sort(out)
+		return strings.Join(out, "|")
+	}
+	b.choose("#direction", "response") // of about the same time
+	const api, web = "api → db tcp/5432", "web → api tcp/8080"
+	for container, want := range map[string]string{"": api + "|" + web, "web": web, "db": api, "api": api + "|" + web} {
+		b.choose("#container", container)
+		if got := paths(); got != want {
+			t.Errorf("container %q: %s, want %s", container, got, want)
+		}
+	}
+	b.choose("#container", "db")
+	b.choose("#direction", "request")
+	if got := b.text("#flame"); got != "No time was measured here." {
+		t.Errorf("the requests to db, of which there are none: %q", got)
+	}
+	b.picture("nothing")
+}
+
 func TestFlamePageLightAndDark(t *testing.T) {
 	b := openPage(t, written(t, slowShop().Snapshot(names{}, meta()), flameHTML))
 	background := func() string {

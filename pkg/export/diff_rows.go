@@ -37,12 +37,12 @@ func diffRow(p *page, c diffColumns, name string, before, after int64, tested *d
 }
 
 // diffHops writes of each hop its p99 and what it added to the path's mean.
-func diffHops(p *page, c diffColumns, x *diff.Path) {
-	p.line(p.styles.dim.Render("  " + p.left("hop @ where, its p99", c.label) + p.right("before", diffCells) + p.right("after", diffCells) +
+func diffHops(p *page, c diffColumns, x *diffWhole) {
+	p.line(p.styles.dim.Render("  " + p.left(x.parts, c.label) + p.right("before", diffCells) + p.right("after", diffCells) +
 		p.right("change", changeCells) + p.right("p", pCells) + p.right("Δ mean", diffCells)))
-	worst := worstDelta(x.Hops)
-	for i := range x.Hops {
-		h := &x.Hops[i]
+	worst := worstDelta(x.hops)
+	for i := range x.hops {
+		h := &x.hops[i]
 		label := p.wrap(h.Hop+" @ "+h.Where, c.label)
 		row := "  " + p.left(label[0], c.label) + p.right(durationOf(h.Before.P99Ns), diffCells) + p.right(durationOf(h.After.P99Ns), diffCells)
 		test := changeOf(h.Changes, "p99")
@@ -59,7 +59,7 @@ func diffHops(p *page, c diffColumns, x *diff.Path) {
 		if test.Significant {
 			row += " *"
 		}
-		if i == worst && x.Regressed {
+		if i == worst && x.regressed {
 			style = p.styles.bad
 		}
 		p.line(style.Render(row))

@@ -15,7 +15,10 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/hopscope/hopscope/pkg/diff"
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
 )
@@ -51,12 +54,25 @@ func shopSide(n names, delay time.Duration, drop int, server string) diff.Side {
 			pieces.AddRetransmits(again)
 		}
 		add(j, hops, i)
+		if i%4 == 0 {
+			asked := lookup(i, 500*delay)
+			whole.AddDNS(asked)
+			pieces.AddDNS(asked)
+		}
 		hops = way(i, apiNS, apiEth, vethAPI, webNS, webEth, vethWeb)
 		add(trip(hops, journey.Tuple{Src: api, Dst: web}, 1252), hops, i)
 	}
 	m := meta()
 	m.Duration = 12 * time.Second
 	return diff.Side{Snapshot: whole.Snapshot(n, m), Slices: pieces.Snapshots(n, m)}
+}
+
+// lookup is web's at Docker's name server: 1 ms, and what is added.
+func lookup(i int, added time.Duration) dns.Lookup {
+	return dns.Lookup{
+		At: uint64(i) * 6e6, Netns: webNS, Local: netip.MustParseAddr("127.0.0.1"), Resolver: netip.MustParseAddr("127.0.0.11"),
+		Outcome: dns.Answered, Sent: 1, LatencyNs: uint64(time.Millisecond + added),
+	}
 }
 
 func slowerShop(n names) *diff.Result {
@@ -126,9 +142,62 @@ func TestDiffJSON(t *testing.T) {
 	if path["port"] != 8080.0 || path["direction"] != "request" || len(path["hops"].([]any)) != 10 {
 		t.Errorf("first path: %v", path)
 	}
-	for _, list := range []string{"paths", "drops", "appeared", "vanished"} {
+	for _, list := range []string{"paths", "drops", "dns", "appeared", "vanished"} {
 		if _, ok := doc[list].([]any); !ok {
 			t.Errorf("%s is no list", list)
+		}
+	}
+}
+
+// diffSchema is the contract of the comparison, and nothing beside it.
+func diffSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	for _, name := range []string{"summary", "diff"} { // one refers to the other
+		if err := c.AddResource("https://github.com/hopscope/hopscope/docs/"+name+".schema.json", strictDocument(t, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := c.Compile("https://github.com/hopscope/hopscope/docs/diff.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestDiffJSONFollowsTheSchema(t *testing.T) {
+	schema := diffSchema(t)
+	same := shopSide(names{}, 0, 0, "10.0.0.3:8080")
+	for name, r := range map[string]*diff.Result{
+		"slower":    slowerShop(names{}),
+		"equal":     diff.Compare(same, same, diff.Options{}),
+		"strangers": diff.Compare(same, shopSide(names{}, 0, 0, "10.0.0.3:9090"), diff.Options{}),
+		"empty":     diff.Compare(diff.Side{}, diff.Side{}, diff.Options{FailOver: 0.5}),
+	} {
+		if err := schema.Validate(parseJSON(t, diffWritten(t, r, DiffJSON))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestDiffSchemaRefuses makes sure that the validation above can fail.
+func TestDiffSchemaRefuses(t *testing.T) {
+	schema := diffSchema(t)
+	first := func(v any) map[string]any { return v.([]any)[0].(map[string]any) }
+	for name, spoil := range map[string]func(map[string]any){
+		"other version":    func(d map[string]any) { d["schema"] = "hopscope/diff/v2" },
+		"missing":          func(d map[string]any) { delete(d, "appeared") },
+		"null list":        func(d map[string]any) { d["drops"] = nil },
+		"unknown field":    func(d map[string]any) { first(d["paths"])["extra"] = 1 },
+		"unknown quantile": func(d map[string]any) { first(first(d["paths"])["changes"])["quantile"] = "p42" },
+		"half a DIST":      func(d map[string]any) { delete(first(d["paths"])["before"].(map[string]any), "p99_ns") },
+		"p beyond 1":       func(d map[string]any) { first(d["drops"])["p"] = json.Number("1.5") },
+	} {
+		doc := parseJSON(t, diffWritten(t, slowerShop(names{}), DiffJSON)).(map[string]any)
+		spoil(doc)
+		if schema.Validate(doc) == nil {
+			t.Errorf("%s: accepted", name)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
+	"github.com/hopscope/hopscope/pkg/exchange"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -32,6 +34,9 @@ func (n names) container(netns uint32) string {
 func (n names) Endpoint(e inventory.RawEndpoint) inventory.Endpoint {
 	if c := n.container(e.Netns); c != "" {
 		return inventory.Endpoint{Kind: inventory.KindContainer, Name: c, ContainerID: fmt.Sprintf("%064x", e.Netns)}
+	}
+	if e.Cgroup == 7 {
+		return inventory.Endpoint{Kind: inventory.KindContainer, Name: "web" + n.suffix}
 	}
 	return inventory.Endpoint{Kind: inventory.KindExternal, Name: e.Addr.String()}
 }
@@ -117,11 +122,55 @@ func slowShop() *model.Aggregator {
 		Place: journey.Place{Netns: hostNS, Ifindex: vethWeb}, Point: journey.PointForwardIn, Born: webNS,
 		Src: web.Addr(), Dst: netip.MustParseAddr("203.0.113.7"), Port: 443, Proto: journey.ProtoTCP, Attributed: "journey",
 	})
+	ask(a, web.Addr())
+	answer(a, web, api)
 	a.AddRetransmits(model.RetransmitCount{
 		Netns: webNS, Local: web.Addr(), Remote: api.Addr(), Port: 8080,
 		Segments: model.RetransmitKinds{RTO: 2, Fast: 5},
 	})
 	return a
+}
+
+// answer is 50 exchanges of web with api, of which one had to wait for api's
+// application.
+func answer(a *model.Aggregator, web, api netip.AddrPort) {
+	for i := range 50 {
+		app := uint64(2e6)
+		if i == 7 {
+			app = 90e6
+		}
+		x := exchange.Exchange{
+			Start: uint64(i) * 1e8, Total: 12_550_000 + app, Port: api.Port(), Asked: api, View: exchange.ViewBoth, Weight: 1, RTT: 12e6,
+			Client: exchange.Party{Cgroup: 7, Netns: webNS, Addr: web.Addr()},
+			Server: exchange.Party{Netns: apiNS, Addr: api.Addr()},
+			Parts: []exchange.Part{
+				{Kind: exchange.PartRequestNetwork, Ns: 12e6}, {Kind: exchange.PartServerRecv, Ns: 20_000},
+				{Kind: exchange.PartApp, Ns: app}, {Kind: exchange.PartResponseNetwork, Ns: 500_000}, {Kind: exchange.PartClientRecv, Ns: 30_000},
+			},
+		}
+		a.AddExchange(&x)
+	}
+}
+
+// ask is 97 answers of Docker's name server and 3 missing ones, and what it
+// asked elsewhere.
+func ask(a *model.Aggregator, web netip.Addr) {
+	l := dns.Lookup{
+		Netns: webNS, Cgroup: 7, Local: web, Resolver: netip.MustParseAddr("127.0.0.11"),
+		Outcome: dns.Answered, Sent: 1, LatencyNs: 3_000_000,
+	}
+	for i := range 100 {
+		l.Rcode, l.Outcome = dns.RcodeNoError, dns.Answered
+		switch {
+		case i < 3:
+			l.Outcome = dns.TimedOut
+		case i < 10:
+			l.Rcode = dns.RcodeNXDomain
+		}
+		a.AddDNS(l)
+	}
+	l.Cgroup, l.Resolver, l.Outcome, l.Rcode, l.Sent = 99, netip.MustParseAddr("203.0.113.53"), dns.Answered, dns.RcodeServFail, 2
+	a.AddDNS(l)
 }
 
 func ptr[T any](v T) *T { return &v }

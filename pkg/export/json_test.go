@@ -12,15 +12,20 @@ import (
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
-const schemaFile = "../../docs/summary.schema.json"
-
-// strictSchema is the contract, and that there is nothing beside it: a field
-// that the schema does not describe fails here, though readers allow for it.
+// strictSchema is the contract of the summary, and that there is nothing beside
+// it: a field that the schema does not describe fails here, though readers allow
+// for it.
 func strictSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	f, err := os.Open(schemaFile)
+	return compile(t, c, strictDocument(t, "summary"))
+}
+
+// strictDocument is a schema of docs/ that allows for no other field.
+func strictDocument(t *testing.T, name string) any {
+	t.Helper()
+	f, err := os.Open("../../docs/" + name + ".schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +35,7 @@ func strictSchema(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	forbidOthers(doc)
-	return compile(t, c, doc)
+	return doc
 }
 
 func compile(t *testing.T, c *jsonschema.Compiler, doc any) *jsonschema.Schema {
@@ -89,6 +94,7 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 		"slow shop": slowShop().Snapshot(names{}, meta()),
 		"empty":     model.New(model.Limits{}).Snapshot(names{}, model.Meta{Ended: "signal"}),
 		"with bins": slowShop().Snapshot(names{}, withBins()),
+		"no DNS":    slowShop().Snapshot(names{}, model.Meta{Ended: "signal", NoDNS: true}),
 	} {
 		doc := document(t, s)
 		if err := schema.Validate(doc); err != nil {
@@ -109,6 +115,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"other version": func(d map[string]any) { d["schema"] = "hopscope/summary/v2" },
 		"missing":       func(d map[string]any) { delete(d, "paths") },
 		"null list":     func(d map[string]any) { d["drops"] = nil },
+		"no rcodes":     func(d map[string]any) { delete(d["dns"].([]any)[0].(map[string]any), "rcode") },
 		"unknown field": func(d map[string]any) { d["extra"] = 1 },
 		"share beyond":  func(d map[string]any) { firstHop(d)["share"] = json.Number("1.5") },
 		"no date":       func(d map[string]any) { d["started_at"] = "yesterday" },

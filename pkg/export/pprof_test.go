@@ -1,13 +1,19 @@
 package export
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
 
@@ -99,16 +105,77 @@ func TestGoToolPprof(t *testing.T) {
 	}
 }
 
+// TestPprofOnTheWeb has pprof's own web interface draw it.
+func TestPprofOnTheWeb(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.pb.gz")
+	if err := os.WriteFile(file, []byte(written(t, slowShop().Snapshot(names{}, meta()), Pprof)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := pprofCommand(t, "-no_browser", "-http=127.0.0.1:", file) // at a port that pprof chooses
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // go and its tool
+		_ = cmd.Wait()
+	})
+	url := ""
+	for lines := bufio.NewScanner(said); url == "" && lines.Scan(); {
+		if i := strings.Index(lines.Text(), "http://"); i >= 0 {
+			url = lines.Text()[i:]
+		}
+	}
+	waitListening(t, strings.TrimPrefix(url, "http://")) // it says so before it does
+	for page, want := range map[string]string{
+		"/top": "qdisc @ veth of api", "/flamegraph": "qdisc @ veth of api", "/top?si=tail": "sock_lock @ eth0 of web",
+		"/flamegraph?tf=peer%3Dapi": "web → api tcp/8080",
+	} {
+		answer, err := http.Get(url + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %s, %v, %d bytes without %q", page, answer.Status, err, len(text), want)
+		}
+	}
+}
+
+func waitListening(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func goToolPprof(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"tool", "pprof", "-symbolize=none"}, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "PPROF_TMPDIR="+t.TempDir(),
-		"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"), "GOFLAGS=")
-	out, err := cmd.CombinedOutput()
+	out, err := pprofCommand(t, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go tool pprof %v: %v\n%s", args, err, out)
 	}
 	return string(out)
+}
+
+func pprofCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"tool", "pprof", "-symbolize=none"}, args...)...)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "PPROF_TMPDIR="+t.TempDir(),
+		"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"), "GOFLAGS=")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
 }
 
 func goEnv(t *testing.T, name string) string {

@@ -25,9 +25,10 @@ const (
 
 // Options of the table.
 type Options struct {
-	Width int // columns of the terminal; 0: unknown, 80
-	Color bool
-	Paths int // paths that are shown hop by hop; 0: 5
+	Width   int // columns of the terminal; 0: unknown, 80
+	Color   bool
+	Paths   int  // paths that are shown hop by hop; 0: 5
+	Explain bool // say what drop reasons mean
 }
 
 func (o Options) width() int {
@@ -55,9 +56,15 @@ func Table(w io.Writer, s model.Snapshot, o Options) error {
 	}
 	findingList(p, s)
 	containers(p, s)
+	exchanges(p, s, o.paths())
 	paths(p, s, o.paths())
 	tcp(p, s)
+	nameServers(p, s)
 	drops(p, s)
+	if o.Explain {
+		explainDrops(p, s.Drops)
+	}
+	hostStats(p, s)
 	if _, err := w.Write(p.Bytes()); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
@@ -71,7 +78,7 @@ func header(p *page, s model.Snapshot) {
 	case "signal":
 		window += ", ended by a signal"
 	case "limit":
-		window += ", ended by a limit"
+		window += ", ended as its --when held"
 	case "error":
 		window += ", ended by an error"
 	}
@@ -203,10 +210,32 @@ func drops(p *page, s model.Snapshot) {
 			p.line(fmt.Sprintf("and %d more groups", len(s.Drops)-i))
 			break
 		}
-		text := fmt.Sprintf("%s%s: %s → %s %s, in %s", d.Reason, dropPlace(&d),
-			d.From.Name, d.To.Name, service(d.Proto, d.Port), d.Location)
+		text := fmt.Sprintf("%s%s: %s → %s %s%s", d.Reason, dropPlace(&d),
+			d.From.Name, d.To.Name, service(d.Proto, d.Port), dropLocation(&d)+byRule(&d))
 		p.paragraph(p.right(human.Count(d.Count), 9)+"  ", strings.Repeat(" ", 11), text, p.styles.plain)
 	}
+}
+
+// byRule is the part of netfilter that dropped them, and its rule.
+func byRule(d *model.Drop) (text string) {
+	if d.Stage != nil {
+		text = ", by netfilter's " + *d.Stage
+	}
+	if d.Rule != nil {
+		text += fmt.Sprintf(" (inferred: %s)", *d.Rule)
+	}
+	return text
+}
+
+// dropLocation is the kernel function, or what told of the drop instead.
+func dropLocation(d *model.Drop) string {
+	switch {
+	case d.Location != "":
+		return ", in " + d.Location
+	case d.AttributedBy == model.ByCounter:
+		return ", by the counter of the namespace"
+	}
+	return ""
 }
 
 func dropPlace(d *model.Drop) string {

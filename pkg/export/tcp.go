@@ -16,18 +16,9 @@ func tcp(p *page, s model.Snapshot) {
 	if len(s.TCP) == 0 {
 		return
 	}
-	p.section("TCP, as its sockets see it")
-	for i := range s.TCP[:min(len(s.TCP), maxTCP)] {
-		t := &s.TCP[i]
-		style := p.styles.plain
-		if t.Retransmits.Total > 0 {
-			style = p.styles.warn
-		}
-		p.paragraph("  ", "      ", tcpLine(t), style)
-	}
-	if n := len(s.TCP) - maxTCP; n > 0 {
-		p.line(fmt.Sprintf("  and %d more", n))
-	}
+	paragraphs(p, "TCP, as its sockets see it", s.TCP, maxTCP, tcpLine, func(t *model.TCP) bool {
+		return t.Retransmits.Total > 0 || t.Connects != nil && t.Connects.Failed() > 0
+	})
 }
 
 func tcpLine(t *model.TCP) string {
@@ -40,7 +31,35 @@ func tcpLine(t *model.TCP) string {
 	if t.RTT.Samples > 0 {
 		line += fmt.Sprintf(", rtt p50 %s p99 %s", durationOf(t.RTT.P50Ns), durationOf(t.RTT.P99Ns))
 	}
-	return line
+	for _, d := range []struct {
+		name string
+		dist *model.Dist
+	}{{"connect", t.Connect}, {"accept_wait", t.AcceptWait}, {"app", t.App}, {"sock_recv", t.SockRecv}} {
+		if d.dist != nil {
+			line += fmt.Sprintf(", %s p50 %s p99 %s", d.name, durationOf(d.dist.P50Ns), durationOf(d.dist.P99Ns))
+		}
+	}
+	return line + failed(t)
+}
+
+// failed tells of connections that were not made, or were reset.
+func failed(t *model.TCP) (out string) {
+	add := func(n uint64, what string) {
+		if n > 0 {
+			out += fmt.Sprintf(", %s %s", human.Count(n), what)
+		}
+	}
+	if c := t.Connects; c != nil {
+		add(c.Refused, "connects refused")
+		add(c.Timeout, "connects timed out")
+		add(c.Unreachable, "connects unreachable")
+		add(c.Other, "connects given up")
+	}
+	if r := t.Resets; r != nil {
+		add(r.Sent, "resets sent")
+		add(r.Received, "resets received")
+	}
+	return out
 }
 
 func retransmitted(t *model.TCP) string {
@@ -57,5 +76,13 @@ func retransmitted(t *model.TCP) string {
 			kinds = append(kinds, fmt.Sprintf("%s %s", k.name, human.Count(k.n)))
 		}
 	}
-	return fmt.Sprintf("%s retransmitted (%s)", human.Count(r.Total), strings.Join(kinds, ", "))
+	return fmt.Sprintf("%s retransmitted (%s)", human.Count(r.Total), strings.Join(kinds, ", ")) + lostAt(r.LostAt)
+}
+
+// lostAt tells where most of the originals died.
+func lostAt(list []model.LostAt) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s lost at `%s @ %s`", human.Count(list[0].Count), list[0].Hop, list[0].Where)
 }

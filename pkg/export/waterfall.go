@@ -12,7 +12,6 @@ import (
 const (
 	numberCells = 7 // a blank and a duration of up to six cells
 	shareCells  = 6
-	maxBriefs   = 15 // paths in one line each, after those in full
 )
 
 // columns are the widths of a waterfall's label and bar; all else is fixed.
@@ -21,8 +20,8 @@ type columns struct {
 	tail       bool
 }
 
-func (p *page) columns() columns {
-	c := columns{tail: p.width >= wideWidth}
+func (p *page) columns(tail bool) columns {
+	c := columns{tail: tail}
 	fixed := 2 + 1 + shareCells + 5*numberCells
 	if c.tail {
 		fixed += shareCells
@@ -35,27 +34,11 @@ func (p *page) columns() columns {
 
 // paths writes the first full ones hop by hop and some more in a line each.
 func paths(p *page, s model.Snapshot, full int) {
-	if len(s.Paths) == 0 {
-		return
-	}
-	p.section("PATHS, the one that took the most time first")
-	for i := range s.Paths[:min(full, len(s.Paths))] {
-		if i > 0 {
-			p.line("")
-		}
-		waterfall(p, &s.Paths[i], s.DurationNs)
-	}
-	if len(s.Paths) <= full {
-		return
-	}
-	p.section("MORE PATHS")
-	rest := s.Paths[full:]
-	for i := range rest[:min(maxBriefs, len(rest))] {
-		brief(p, &rest[i])
-	}
-	if len(rest) > maxBriefs {
-		p.line(fmt.Sprintf("and %d more, see --format json", len(rest)-maxBriefs))
-	}
+	ranking[model.Path]{
+		title: "PATHS, the one that took the most time first", more: "MORE PATHS",
+		full:  func(x *model.Path) { waterfall(p, x, s.DurationNs) },
+		brief: func(x *model.Path) { brief(p, x) },
+	}.write(p, s.Paths, full)
 }
 
 // pathTitle names a path: "web → api tcp/8080 request".
@@ -77,15 +60,20 @@ func waterfall(p *page, x *model.Path, window int64) {
 	}
 	p.paragraph("  ", "  ", about, p.styles.plain)
 
-	c := p.columns()
-	p.line(p.styles.dim.Render(headings(p, c)))
+	c := p.columns(p.width >= wideWidth)
+	p.line(p.styles.dim.Render(headings(p, c, "hop @ where")))
 	worst := worstHop(x)
 	begin := 0.0
 	for i := range x.Hops {
-		hopRow(p, c, &x.Hops[i], begin, i == worst)
-		begin += x.Hops[i].Share
+		h := &x.Hops[i]
+		hopRow(p, c, row{h.Hop + " @ " + h.Where, h.Share, h.TailShare, &h.Dist}, begin, i == worst)
+		begin += h.Share
 	}
-	p.line("  " + p.left("total", c.label+1+c.bar) + p.right("", c.shares()) + numbers(p, x.Total))
+	totalRow(p, c, x.Total)
+}
+
+func totalRow(p *page, c columns, d model.Dist) {
+	p.line("  " + p.left("total", c.label+1+c.bar) + p.right("", c.shares()) + numbers(p, d))
 }
 
 // shares is the width of the columns of shares.
@@ -96,8 +84,8 @@ func (c columns) shares() int {
 	return shareCells
 }
 
-func headings(p *page, c columns) string {
-	out := "  " + p.left("hop @ where", c.label+1+c.bar) + p.right("share", shareCells)
+func headings(p *page, c columns, first string) string {
+	out := "  " + p.left(first, c.label+1+c.bar) + p.right("share", shareCells)
 	if c.tail {
 		out += p.right("tail", shareCells)
 	}
@@ -107,18 +95,25 @@ func headings(p *page, c columns) string {
 	return out
 }
 
+// row is one line of a waterfall.
+type row struct {
+	label           string
+	share, tailPart float64
+	dist            *model.Dist
+}
+
 // hopRow writes one hop. A name too long for its column goes on below.
-func hopRow(p *page, c columns, h *model.Hop, begin float64, worst bool) {
+func hopRow(p *page, c columns, h row, begin float64, worst bool) {
 	mark, style := "  ", p.styles.plain
 	if worst {
 		mark, style = "> ", p.styles.bad
 	}
-	label := p.wrap(h.Hop+" @ "+h.Where, c.label)
-	row := mark + p.left(label[0], c.label) + " " + bar(begin, h.Share, c.bar) + p.right(human.Percent(h.Share), shareCells)
+	label := p.wrap(h.label, c.label)
+	line := mark + p.left(label[0], c.label) + " " + bar(begin, h.share, c.bar) + p.right(human.Percent(h.share), shareCells)
 	if c.tail {
-		row += p.right(human.Percent(h.TailShare), shareCells)
+		line += p.right(human.Percent(h.tailPart), shareCells)
 	}
-	p.line(style.Render(row + numbers(p, h.Dist)))
+	p.line(style.Render(line + numbers(p, *h.dist)))
 	for _, more := range label[1:] {
 		p.line(style.Render("    " + more))
 	}
@@ -163,14 +158,22 @@ func worstHop(x *model.Path) int {
 
 // brief is one path in one line, its slowest hop in a second one.
 func brief(p *page, x *model.Path) {
-	const tail = 12 + 2*(numberCells+5)
-	p.line(p.left(pathTitle(x), p.width-tail) +
-		p.right(human.Count(x.Journeys), 12) +
-		" mean" + p.right(durationOf(x.Total.MeanNs), numberCells) +
-		"  p99" + p.right(durationOf(x.Total.P99Ns), numberCells))
+	label, share := "", 0.0
 	if i := worstHop(x); i >= 0 {
-		h := &x.Hops[i]
-		p.paragraph("    ", "    ", fmt.Sprintf("%s `%s @ %s`", human.Percent(h.Share), h.Hop, h.Where), p.styles.dim)
+		label, share = x.Hops[i].Hop+" @ "+x.Hops[i].Where, x.Hops[i].Share
+	}
+	briefLine(p, pathTitle(x), x.Journeys, &x.Total, label, share)
+}
+
+// briefLine is a row in one line, and the largest part of its time in another.
+func briefLine(p *page, title string, count uint64, d *model.Dist, largest string, share float64) {
+	const tail = 12 + 2*(numberCells+5)
+	p.line(p.left(title, p.width-tail) +
+		p.right(human.Count(count), 12) +
+		" mean" + p.right(durationOf(d.MeanNs), numberCells) +
+		"  p99" + p.right(durationOf(d.P99Ns), numberCells))
+	if largest != "" {
+		p.paragraph("    ", "    ", fmt.Sprintf("%s `%s`", human.Percent(share), largest), p.styles.dim)
 	}
 }
 

@@ -22,13 +22,19 @@ type HeatQuery struct {
 
 // Frame is one moment, immutable.
 type Frame struct {
-	Snapshot model.Snapshot // of the window; accounting and cost are of now
-	At       time.Time      // the window's end
-	Covered  time.Duration  // what the window really holds, at pieces' edges
-	Oldest   time.Time      // how far back Until may go
-	Newest   time.Time      // the end of the last piece
+	// Snapshot is that of the window, with the hops of its paths left out, see
+	// [model.Path.AllHops]. Accounting and cost are of now.
+	Snapshot model.Snapshot
+	At       time.Time     // the window's end
+	Covered  time.Duration // what the window really holds, at pieces' edges
+	Oldest   time.Time     // how far back Until may go
+	Newest   time.Time     // the end of the last piece
 	Trends   map[string][]int64
 	Heat     []HeatColumn // oldest first, nil unless asked for
+
+	// Selected are the ids of the containers that are traced, nil for all. The
+	// feed sets it: a history takes what it is given.
+	Selected map[string]bool
 }
 
 // Unmeasured stands in a trend where no packet was seen.
@@ -65,9 +71,10 @@ func (h *History) Frame(q Query, names model.Names, meta model.Meta) Frame {
 			f.At = pieces[n-1].to
 		}
 	}
-	f.Trends = trends(pieces, names, newest)
+	naming := model.NewNaming(namesOf(names, pieces))
+	f.Trends = trends(pieces, names, naming, newest)
 	if q.Heat != nil {
-		f.Heat = heat(pieces, names, q.Heat)
+		f.Heat = heat(pieces, naming, q.Heat)
 	}
 	return f
 }
@@ -106,24 +113,40 @@ func lastOf(pieces []*piece, from time.Time) []*piece {
 }
 
 func (h *History) window(pieces []*piece, names model.Names, meta model.Meta) (model.Snapshot, time.Duration) {
-	sum := model.New(h.limits)
+	parts := make([]*model.Sealed, 0, len(pieces))
 	var covered time.Duration
 	for _, p := range pieces {
-		sum.Merge(p.sealed)
+		parts = append(parts, p.sealed)
 		covered += p.to.Sub(p.from)
 	}
 	meta.Duration = covered
 	if len(pieces) > 0 {
 		meta.StartedAt = pieces[0].from
 	}
-	return sum.Snapshot(names, meta), covered
+	return model.Sum(parts, h.limits, namesOf(names, pieces), meta, true), covered
+}
+
+// namesOf are the names that held in the time of some pieces.
+func namesOf(names model.Names, pieces []*piece) model.Names {
+	if v, ok := names.(*inventory.View); ok && len(pieces) > 0 {
+		return v.During(pieces[0].from, pieces[len(pieces)-1].to)
+	}
+	return names
 }
 
 func (h *History) total(names model.Names, meta model.Meta) (model.Snapshot, time.Duration) {
+	sealed, from, to := h.sealAll()
+	meta.StartedAt, meta.Duration = from, to.Sub(from)
+	return model.Sum([]*model.Sealed{sealed}, h.limits, names, meta, true), meta.Duration
+}
+
+// sealAll gives the sum of everything, so that it can be named and shown without
+// making the next piece wait.
+func (h *History) sealAll() (all *model.Sealed, from, to time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	meta.StartedAt, meta.Duration = h.from, h.to.Sub(h.from)
-	return h.all.Snapshot(names, meta), meta.Duration
+	h.addUp(h.fine)
+	return h.all.Seal(), h.from, h.to
 }
 
 // The ends that stand for many.
@@ -151,20 +174,13 @@ const settled = 5 * time.Second
 
 // trends are the worst p99 of each end, second by second, the last at the
 // window's end.
-func trends(pieces []*piece, names model.Names, newest time.Time) map[string][]int64 {
+func trends(pieces []*piece, names model.Names, naming *model.Naming, newest time.Time) map[string][]int64 {
 	if len(pieces) > fineKept {
 		pieces = pieces[len(pieces)-fineKept:]
 	}
 	out := map[string][]int64{}
 	for i, p := range pieces {
-		worst := p.worst
-		if worst == nil {
-			worst = p.sealed.WorstP99(names, EndKey)
-			if newest.Sub(p.to) > settled {
-				p.worst = worst
-			}
-		}
-		for end, ns := range worst {
+		for end, ns := range p.worstP99(names, naming, newest) {
 			row := out[end]
 			if row == nil {
 				row = make([]int64, len(pieces))
@@ -179,10 +195,21 @@ func trends(pieces []*piece, names model.Names, newest time.Time) map[string][]i
 	return out
 }
 
-func heat(pieces []*piece, names model.Names, q *HeatQuery) []HeatColumn {
+// worstP99 asks again as long as names are young and not the same as before.
+func (p *piece) worstP99(names model.Names, naming *model.Naming, newest time.Time) map[string]int64 {
+	if p.worst == nil || (!p.settled && p.named != names) {
+		p.worst, p.named = naming.WorstP99(p.sealed, EndKey), names
+	}
+	if newest.Sub(p.to) > settled {
+		p.settled, p.named = true, nil
+	}
+	return p.worst
+}
+
+func heat(pieces []*piece, names *model.Naming, q *HeatQuery) []HeatColumn {
 	out := make([]HeatColumn, 0, len(pieces))
 	for _, p := range pieces {
-		out = append(out, HeatColumn{From: p.from, To: p.to, Counts: p.sealed.Heat(names, q.Path, q.Hop, q.Where)})
+		out = append(out, HeatColumn{From: p.from, To: p.to, Counts: names.Heat(p.sealed, q.Path, q.Hop, q.Where)})
 	}
 	return out
 }

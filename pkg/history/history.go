@@ -5,6 +5,7 @@ package history
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,14 +19,19 @@ const (
 	finePerPiece = 10 // fine pieces that become one coarse one
 
 	defaultBytes = 128 << 20
+
+	// A piece takes 1 kB a path of which it saw few packets: a second of a large
+	// host is let in whole, and the budget says how many seconds are kept.
+	piecePaths = 32 << 10
 )
 
 // Options of a history. Zero fields mean their defaults.
 type Options struct {
-	Limits model.Limits
+	Limits model.Limits // of the sum of everything
 	// Bytes is the budget for what is kept of the past, default 128 MiB. Where
-	// it is too small for six minutes the oldest go first. The piece at hand
-	// and the sum of everything are bounded by Limits.
+	// it is too small for six minutes fewer of the seconds are kept apart, and
+	// then the oldest go first. The piece at hand and the sum of everything are
+	// bounded by their limits.
 	Bytes int
 }
 
@@ -33,19 +39,19 @@ type Options struct {
 // sides, and Roll, may be in goroutines of their own. Taking a journey never
 // waits for a frame.
 type History struct {
-	limits model.Limits
+	limits model.Limits // of pieces, and windows of them
 	budget int
 
 	in    sync.Mutex // short: held to add one journey or to change the piece
 	cur   *model.Aggregator
 	began time.Time
 
-	mu      sync.Mutex // the past
-	all     *model.Aggregator
-	from    time.Time // when the first piece began
-	to      time.Time // when the last piece ended
-	fine    []*piece  // oldest first
-	coarse  []*piece  // oldest first, before fine
+	mu      sync.Mutex        // the past
+	all     *model.Aggregator // the sum of the pieces that say so
+	from    time.Time         // when the first piece began
+	to      time.Time         // when the last piece ended
+	fine    []*piece          // oldest first
+	coarse  []*piece          // oldest first, before fine
 	bytes   int
 	dropped uint64
 
@@ -57,7 +63,11 @@ type piece struct {
 	from, to time.Time
 	sealed   *model.Sealed
 	bytes    int
-	worst    map[string]int64 // remembered by worstP99
+	summed   bool // it is in the sum of everything; guarded by mu
+
+	worst   map[string]int64 // remembered by trends
+	named   model.Names      // under which
+	settled bool             // for good
 }
 
 // New begins a history at the given time.
@@ -65,9 +75,11 @@ func New(o Options, now time.Time) *History {
 	if o.Bytes <= 0 {
 		o.Bytes = defaultBytes
 	}
+	limits := o.Limits
+	limits.Paths, limits.Busy = max(limits.Paths, piecePaths), max(limits.Busy, piecePaths)
 	return &History{
-		limits: o.Limits, budget: o.Bytes,
-		cur: model.New(o.Limits), began: now,
+		limits: limits, budget: o.Bytes,
+		cur: model.New(limits), began: now,
 		all: model.New(o.Limits), from: now, to: now,
 	}
 }
@@ -117,10 +129,10 @@ func (h *History) Roll(now time.Time) {
 	h.in.Unlock()
 
 	sealed := old.Seal()
+	sealed.Date(now)
 	p := &piece{from: from, to: now, sealed: sealed, bytes: sealed.Size()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.all.Merge(sealed)
 	h.to = now
 	h.fine = append(h.fine, p)
 	h.bytes += p.bytes
@@ -141,6 +153,12 @@ func (h *History) coarsen() {
 	sealed := sum.Seal()
 	p := &piece{from: old[0].from, to: old[len(old)-1].to, sealed: sealed, bytes: sealed.Size()}
 	h.bytes += p.bytes
+	if slices.ContainsFunc(old, func(p *piece) bool { return p.summed }) {
+		h.addUp(old)
+	} else { // ten at once
+		h.addUp([]*piece{p})
+	}
+	p.summed = true
 	// New slices: a frame may hold the old ones.
 	h.fine = append([]*piece(nil), h.fine[finePerPiece:]...)
 	h.coarse = append(append([]*piece(nil), h.coarse...), p)
@@ -150,13 +168,31 @@ func (h *History) coarsen() {
 	}
 }
 
-// keepBudget forgets the oldest pieces, though never the last one.
+// addUp adds those pieces to the sum of everything that are not in it yet. That
+// is left until they become a coarse piece or somebody asks for the sum: most of
+// the time nobody does.
+func (h *History) addUp(pieces []*piece) {
+	for _, p := range pieces {
+		if !p.summed {
+			h.all.Merge(p.sealed)
+			p.summed = true
+		}
+	}
+}
+
+// keepBudget makes one piece of the oldest fine ones before their time, and
+// then forgets the oldest, though never the last one.
 func (h *History) keepBudget() {
 	for h.bytes > h.budget && len(h.coarse)+len(h.fine) > 1 {
+		if len(h.fine) > finePerPiece {
+			h.coarsen()
+			continue
+		}
 		oldest := &h.coarse
 		if len(h.coarse) == 0 {
 			oldest = &h.fine
 		}
+		h.addUp((*oldest)[:1])
 		h.bytes -= (*oldest)[0].bytes
 		*oldest = (*oldest)[1:]
 		h.dropped++

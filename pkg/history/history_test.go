@@ -162,6 +162,57 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestTightBudgetKeepsTens has a budget for thirty seconds: of what is older the
+// tens are kept, which take less, and so the past is longer than thirty seconds.
+func TestTightBudgetKeepsTens(t *testing.T) {
+	one := New(Options{}, begin)
+	spread := func(h *History) {
+		for to := range uint32(50) {
+			send(h, 1, 2+to, time.Millisecond)
+		}
+	}
+	spread(one)
+	one.Roll(second(1))
+	h := New(Options{Bytes: 30 * one.Usage().Bytes}, begin)
+	for i := range 300 {
+		spread(h)
+		h.Roll(second(i + 1))
+	}
+	f := h.Frame(Query{Window: 10 * time.Second}, numbered{}, model.Meta{})
+	if back := f.Newest.Sub(f.Oldest); back < 100*time.Second || f.Covered != 10*time.Second {
+		t.Errorf("the past is %v long, and ten seconds are %v", back, f.Covered)
+	}
+	if u := h.Usage(); u.Bytes > 30*one.Usage().Bytes {
+		t.Errorf("with a budget of %d: %+v", 30*one.Usage().Bytes, u)
+	}
+	if n, _ := count(t, h.Frame(Query{}, numbered{}, model.Meta{})); n != 300*50 {
+		t.Errorf("%d packets in all", n)
+	}
+}
+
+// TestEverythingWheneverItIsAsked asks for the sum of everything at odd moments,
+// or only in the end: it is the same, every packet in it once.
+func TestEverythingWheneverItIsAsked(t *testing.T) {
+	for _, o := range []Options{{}, {Bytes: 20_000}} { // with room for all, and for next to nothing
+		often, seldom := New(o, begin), New(o, begin)
+		ask := func(h *History) Frame { return h.Frame(Query{}, numbered{}, model.Meta{}) }
+		for i := range 200 {
+			for _, h := range []*History{often, seldom} {
+				send(h, 1, 2, time.Duration(i+1)*time.Millisecond)
+				h.Roll(second(i + 1))
+			}
+			if i%7 == 0 || i > 60 && i < 90 {
+				if n, _ := count(t, ask(often)); n != uint64(i+1) {
+					t.Fatalf("%d packets after %d", n, i+1)
+				}
+			}
+		}
+		if x, y := ask(often).Snapshot.Whole(), ask(seldom).Snapshot.Whole(); !reflect.DeepEqual(x, y) {
+			t.Errorf("asked often it is %+v, asked once %+v", x, y)
+		}
+	}
+}
+
 func TestAddingNeverWaitsForAFrame(t *testing.T) {
 	h := New(Options{}, begin)
 	send(h, 1, 2, time.Millisecond)

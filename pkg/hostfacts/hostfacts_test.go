@@ -171,6 +171,11 @@ func TestJudgeMTU(t *testing.T) {
 			{Name: "vx1", Kind: "vxlan", MTU: vxlan, Lower: "eth0"},
 		}
 	}
+	narrow := func(port, leg int) []Link {
+		return append(links(1500, min(port, 1500), 1500, 1500, 1450),
+			Link{Name: "veth2", Kind: "veth", MTU: port, Bridge: "br-shop"},
+			Link{Name: "eth0", Where: "db", Kind: "veth", MTU: leg, Lower: "veth2"})
+	}
 	for _, c := range []struct {
 		name  string
 		links []Link
@@ -180,7 +185,9 @@ func TestJudgeMTU(t *testing.T) {
 		{"jumbo NIC", links(9000, 1500, 1500, 1500, 1450), ""},
 		{"NIC smaller than the bridge", links(1400, 1500, 1500, 1500, 1350), "packets of full size from containers do not fit through eth0"},
 		{"pair differs", links(1500, 1500, 1500, 1400, 1450), "eth0 of web and the host's end of its veth pair (veth1)"},
-		{"bridge differs", links(9000, 1500, 9000, 9000, 1450), "eth0 of web and its bridge (br-shop)"},
+		{"bridge differs, which stops nothing", links(9000, 1500, 9000, 9000, 1450), ""},
+		{"one port is narrow", narrow(1280, 1280), "longer than the MTU of eth0 of db is dropped at its port of br-shop"},
+		{"one port is narrow and differs from its pair", narrow(1280, 1500), "eth0 of db and the host's end of its veth pair (veth2)"},
 		{"tunnel too wide", links(1500, 1500, 1500, 1500, 1500), "vx1 do not fit through eth0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,12 +1,13 @@
 package inventory
 
 import (
-	"bufio"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/hopscope/hopscope/pkg/cgroup2"
 )
 
 // containerID finds a container id in one component of a cgroup path, as
@@ -23,21 +24,9 @@ type cgroupV2 struct {
 	root  string // the part of the hierarchy that is mounted, usually "/"
 }
 
-// findCgroupV2 looks the mount up in mountinfo (man 5 proc_pid_mountinfo).
 func findCgroupV2(proc procfs) cgroupV2 {
-	f, err := os.Open(filepath.Join(proc.root, "self/mountinfo"))
-	if err != nil {
-		return cgroupV2{}
-	}
-	defer f.Close()
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		before, after, ok := strings.Cut(sc.Text(), " - ")
-		fields := strings.Fields(before)
-		if ok && len(fields) >= 5 && strings.HasPrefix(after, "cgroup2 ") {
-			return cgroupV2{mount: fields[4], root: fields[3]}
-		}
-	}
-	return cgroupV2{}
+	m := cgroup2.Find(proc.root)
+	return cgroupV2{mount: m.Path, root: m.Root}
 }
 
 // dir is the directory of the cgroup that a /proc/PID/cgroup file names, cut
@@ -113,13 +102,14 @@ func containerOf(cgroups string) string {
 
 // locate adds to a container what its process tells: namespace and cgroup. The
 // process id of an engine on another machine, or one that is used again, is
-// refused: the process must be in a cgroup of the container.
+// refused: the process must be in a cgroup of the container, or, where the
+// engine may make none, be what a shim was started for.
 func locate(c *Container, proc procfs, cg cgroupV2) {
 	if c.PID == 0 {
 		return
 	}
 	b, err := os.ReadFile(proc.path(c.PID, "cgroup"))
-	if err != nil || containerOf(string(b)) != c.ID {
+	if err != nil || !isInit(c, containerOf(string(b)), proc) {
 		c.PID = 0
 		return
 	}
@@ -137,4 +127,13 @@ func locate(c *Container, proc procfs, cg cgroupV2) {
 		return
 	}
 	c.SubCgroups = cg.children(dir)
+}
+
+// isInit says whether the process of a container is its own, as its cgroup has
+// it: "" when that is no container's.
+func isInit(c *Container, byCgroup string, proc procfs) bool {
+	if byCgroup == "" {
+		return proc.shimOf(c.PID) == c.ID
+	}
+	return byCgroup == c.ID
 }

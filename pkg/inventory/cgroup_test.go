@@ -110,3 +110,35 @@ func TestFallbackFindsContainersByCgroup(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 }
+
+// A rootless engine without a delegated hierarchy makes no cgroups: there, the
+// shim tells whose the process is.
+func TestContainerWithoutCgroup(t *testing.T) {
+	h := newHost(t)
+	h.write("60/cmdline", "/usr/bin/containerd-shim-runc-v2\x00-namespace\x00moby\x00-id\x00"+id("aa")+"\x00-address\x00x\x00")
+	h.write("61/cmdline", "sh\x00-id\x00"+id("aa")+"\x00")
+	for pid, parent := range map[int]int{70: 60, 71: 61, 72: 99} {
+		h.process(pid, webNS, "0::/\n")
+		h.write(fmt.Sprintf("%d/stat", pid), fmt.Sprintf("%d (a name) (of two) S %d 70 70 0 -1", pid, parent))
+	}
+	h.process(73, webNS, "0::/docker/"+id("bb")+"\n")
+	h.write("73/stat", "73 (web) S 60 70 70 0 -1")
+	proc := procfs{h.proc}
+	for _, tc := range []struct {
+		id  string
+		pid int
+		own bool
+	}{
+		{"aa", 70, true},
+		{"bb", 70, false}, // its shim is another's
+		{"aa", 71, false}, // no shim
+		{"aa", 72, false}, // nobody
+		{"aa", 73, false}, // the cgroup is another's
+	} {
+		c := Container{ID: id(tc.id), PID: tc.pid}
+		locate(&c, proc, findCgroupV2(proc))
+		if own := c.PID != 0 && c.Netns == webNS && c.CgroupID == 0; own != tc.own {
+			t.Errorf("process %d for %s: %+v", tc.pid, tc.id, c)
+		}
+	}
+}

@@ -70,21 +70,26 @@ func (d *docker) Containers(ctx context.Context) ([]Container, error) {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
 	out := make([]Container, len(list))
+	concurrently(len(list), func(i int) { out[i] = d.detail(ctx, list[i]) })
+	return out, ctx.Err()
+}
+
+// concurrently calls f with 0 to n-1, a few at a time.
+func concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
-	for range min(inspectors, len(list)) {
+	for range min(inspectors, n) {
 		wg.Go(func() {
 			for i := range next {
-				out[i] = d.detail(ctx, list[i])
+				f(i)
 			}
 		})
 	}
-	for i := range list {
+	for i := range n {
 		next <- i
 	}
 	close(next)
 	wg.Wait()
-	return out, ctx.Err()
 }
 
 // detail falls back on the listing for a container that does not run, or that

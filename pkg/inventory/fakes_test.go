@@ -37,6 +37,7 @@ type fakeRuntime struct {
 	connected  int
 	rootless   bool
 	closed     bool
+	asked      chan struct{} // an inspection gives it a value, and waits until it is taken; nil: none does
 }
 
 func (f *fakeRuntime) Describe(context.Context) (Engine, error) {
@@ -51,7 +52,13 @@ func (f *fakeRuntime) Containers(context.Context) ([]Container, error) {
 	return slices.Clone(f.containers), f.down
 }
 
-func (f *fakeRuntime) Container(_ context.Context, id string) (Container, error) {
+func (f *fakeRuntime) Container(ctx context.Context, id string) (Container, error) {
+	if f.asked != nil {
+		select {
+		case f.asked <- struct{}{}:
+		case <-ctx.Done():
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.containers {
@@ -264,4 +271,12 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("after 5 s still not: %s", what)
+}
+
+// clockOf is the system's clock where a test has none.
+func clockOf(c *fakeClock) Clock {
+	if c == nil {
+		return systemClock{}
+	}
+	return c
 }

@@ -7,6 +7,8 @@ package inventory
 import (
 	"net/netip"
 	"time"
+
+	"github.com/hopscope/hopscope/pkg/journey"
 )
 
 // Container is one container as the operator knows it.
@@ -128,6 +130,11 @@ type RawEndpoint struct {
 	Netns  uint32 // 0 when the packet was not seen there
 	Cgroup uint64 // 0 when no socket was seen
 	Addr   netip.Addr
+	// Via is the outer end of the veth pair by which the packet passed, zero when
+	// it is unknown or not needed. Tenant is the cgroup of another packet that
+	// passed there. Both tell one user of a namespace from the next.
+	Via    journey.Place
+	Tenant uint64
 }
 
 // RawFlow is what a journey tells about an end of its flow, ports included:
@@ -137,4 +144,6 @@ type RawFlow struct {
 	Proto  uint8          // IP protocol number
 	Server netip.AddrPort // where the flow leads to, as the server has it
 	Serves bool           // whether this end is the server
+	// Processes of a client are those that connected there, none when unknown.
+	Processes []uint32
 }

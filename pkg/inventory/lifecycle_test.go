@@ -12,7 +12,7 @@ import (
 // open starts an inventory on fakes.
 func open(t *testing.T, h host, rt *fakeRuntime, dev *fakeDevices, clock *fakeClock) *Inventory {
 	t.Helper()
-	inv, err := Open(context.Background(), Options{ProcRoot: h.proc, NetnsDirs: []string{}, Runtime: rt, Devices: dev, Clock: clock})
+	inv, err := Open(context.Background(), Options{ProcRoot: h.proc, NetnsDirs: []string{}, Runtime: rt, Devices: dev, Clock: clockOf(clock)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,8 @@ func (inv *Inventory) listWithoutEngine() {
 		inv.state.observe(c, now)
 	}
 	for id, c := range inv.state.containers {
-		if c.Running() && !alive[id] {
+		born := c.PID == 0 && c.Stopped.IsZero() // known by its cgroup alone
+		if (c.Running() || born) && !alive[id] {
 			c.PID, c.State = 0, "exited"
 			inv.state.observe(c, now)
 		}

@@ -70,9 +70,13 @@ func Open(ctx context.Context, o Options) (*Inventory, error) {
 	if err != nil {
 		inv.note("watch", fmt.Sprintf("changes of the host's devices are noticed late: %v", err))
 	}
+	births, err := inv.cgroup.watch(ctx)
+	if err != nil {
+		inv.note("births", fmt.Sprintf("containers that live for less than a second may have no name: %v", err))
+	}
 	go func() {
 		defer close(inv.done)
-		inv.run(ctx, feed, links)
+		inv.run(ctx, feed, links, births)
 	}()
 	return inv, nil
 }
@@ -192,7 +196,7 @@ func (inv *Inventory) publish() {
 	inv.state.attach()
 	inv.state.setAddrs()
 	if inv.state.published() || !inv.engine {
-		inv.state.setProxies(inv.proc.proxies(inv.cgroup), inv.clock.Now())
+		inv.state.setProxies(inv.proc.proxies(inv.cgroup, inv.host.Inode), inv.clock.Now())
 		if !inv.engine {
 			inv.state.guessPorts()
 		}

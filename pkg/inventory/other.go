@@ -9,6 +9,8 @@ import (
 
 // A capture is read on any machine; what runs now is only known on Linux.
 
+func (cgroupV2) watch(context.Context) (<-chan cgroupBirth, error) { return nil, errors.ErrUnsupported }
+
 func inode(string) (uint64, error) { return 0, errors.ErrUnsupported }
 
 func nsfsInode(string) (uint32, error) { return 0, errors.ErrUnsupported }

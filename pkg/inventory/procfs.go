@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,6 +43,32 @@ func (p procfs) pids() ([]int, error) {
 // netns is the inode number of a process's network namespace.
 func (p procfs) netns(pid int) (uint32, error) {
 	return readNetns(p.path(pid, "ns/net"))
+}
+
+// shimOf is the id of the container that a process's parent was started for,
+// "" when the parent is no shim of containerd: those have "-id ID" among their
+// arguments (containerd, "Runtime v2").
+func (p procfs) shimOf(pid int) string {
+	stat, err := os.ReadFile(p.path(pid, "stat"))
+	if err != nil {
+		return ""
+	}
+	var state rune
+	var parent int
+	name := bytes.LastIndexByte(stat, ')') // ends the program's name, which may hold anything
+	if _, err := fmt.Sscanf(string(stat[name+1:]), " %c %d", &state, &parent); err != nil {
+		return ""
+	}
+	cmdline, err := os.ReadFile(p.path(parent, "cmdline"))
+	if err != nil {
+		return ""
+	}
+	args := strings.Split(string(cmdline), "\x00")
+	i := slices.Index(args, "-id")
+	if i < 0 || i+1 == len(args) || !strings.HasPrefix(filepath.Base(args[0]), "containerd-shim") {
+		return ""
+	}
+	return args[i+1]
 }
 
 // hostNetns is the namespace of the host's init. Without the right to read it

@@ -48,9 +48,10 @@ func (p Proxy) listensAt(at netip.AddrPort) bool {
 	return p.HostIP == at.Addr()
 }
 
-// proxies finds docker-proxy processes by name and reads what they serve from
-// their arguments.
-func (p procfs) proxies(cg cgroupV2) []Proxy {
+// proxies finds the docker-proxy processes of the host by name and reads what
+// they serve from their arguments. Those of an engine in a namespace of its own,
+// rootless or inside of a container, stand before no port of the host.
+func (p procfs) proxies(cg cgroupV2, host uint32) []Proxy {
 	pids, err := p.pids()
 	if err != nil {
 		return nil
@@ -59,6 +60,9 @@ func (p procfs) proxies(cg cgroupV2) []Proxy {
 	for _, pid := range pids {
 		comm, err := os.ReadFile(p.path(pid, "comm"))
 		if err != nil || string(bytes.TrimSpace(comm)) != proxyName {
+			continue
+		}
+		if ino, err := p.netns(pid); err == nil && ino != host {
 			continue
 		}
 		args, err := os.ReadFile(p.path(pid, "cmdline"))
@@ -171,8 +175,12 @@ func (s *state) guessPorts() {
 
 // servePorts says how each published port is served. The engine publishes by
 // DNAT, but for an IPv6 address of the host when the container has none: that
-// only the proxy can translate.
+// only the proxy can translate. How a rootless engine serves its ports, inside
+// of its namespace, is not looked at.
 func (s *state) servePorts() {
+	if s.rootless {
+		return
+	}
 	type served struct {
 		proto string
 		ip    netip.Addr
@@ -233,8 +241,9 @@ func (v *View) Proxies() []Proxy { return v.facts.Proxies }
 
 // proxy finds the docker-proxy that an end in the host's namespace is. Its
 // listening sockets are known by their port. Its connections to containers are
-// known by what they lead to, and the daemon's cgroup: a process of that cgroup
-// which itself connects to a container's published port is taken for the proxy.
+// known by what they lead to, and the daemon's cgroup. A process of that cgroup
+// which itself connects to a container's published port is told by its id, where
+// its connect(2) was seen.
 func (v *View) proxy(raw RawFlow) (Proxy, bool) {
 	if raw.Netns == 0 || raw.Netns != v.facts.Host {
 		return Proxy{}, false
@@ -256,6 +265,16 @@ func (v *View) proxy(raw RawFlow) (Proxy, bool) {
 		return Proxy{}, false
 	}
 	return v.facts.Proxies[best], true
+}
+
+// proxiesAmong counts the processes that are, or were, a docker-proxy.
+func (v *View) proxiesAmong(processes []uint32) (n int) {
+	for _, pid := range processes {
+		if slices.ContainsFunc(v.facts.Proxies, func(p Proxy) bool { return p.PID == int(pid) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // Serves is the container's port that the proxy stands before, with the

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -67,6 +68,25 @@ func TestProxyEndpoints(t *testing.T) {
 	}
 }
 
+// A process that connects to a published port itself is told from docker-proxy
+// of the same cgroup by its id.
+func TestProxyOrAnotherProcess(t *testing.T) {
+	f := proxied(55)
+	f.Proxies[1].PID, f.Proxies[2].PID = 71, 72
+	v := NewView(f)
+	for want, processes := range map[string][]uint32{
+		"docker-proxy aaweb:8000":        {71, 72},
+		"(host)":                         {500, 501},
+		"(host)+docker-proxy aaweb:8000": {500, 71},
+	} {
+		raw := RawFlow{RawEndpoint: RawEndpoint{Netns: hostNS, Cgroup: 55}, Proto: journey.ProtoTCP,
+			Server: netip.MustParseAddrPort("172.18.0.2:8000"), Processes: processes}
+		if got := v.FlowEndpoint(raw); got.Name != want || (got.Kind == KindProxy) != strings.HasPrefix(want, proxyName) {
+			t.Errorf("%v: %+v, want %s", processes, got, want)
+		}
+	}
+}
+
 // A proxy keeps what it served after it and its container are gone; one that
 // is found again is not a second one.
 func TestProxiesAreRemembered(t *testing.T) {
@@ -87,6 +107,13 @@ func TestProxiesAreRemembered(t *testing.T) {
 	s.servePorts()
 	if got := s.containers[c.ID].Ports[0].HowServed; got != "dnat" {
 		t.Errorf("without a proxy served by %q", got)
+	}
+	rootless := newState(hostNS)
+	rootless.rootless = true
+	rootless.observe(c, at(0))
+	rootless.servePorts()
+	if got := rootless.containers[c.ID].Ports[0].HowServed; got != "" {
+		t.Errorf("by a rootless engine served by %q", got)
 	}
 	if len(s.proxies) != 1 || s.proxies[0].ContainerID != c.ID || s.proxies[0].Seen != at(0) || s.proxies[0].Gone != at(2) {
 		t.Errorf("remembered: %+v", s.proxies)
@@ -119,5 +146,18 @@ func TestPortsByProxies(t *testing.T) {
 	}
 	if got := s.containers[id("bb")].Ports; len(got) != 0 {
 		t.Errorf("the other publishes %+v", got)
+	}
+}
+
+// Those of an engine in a namespace of its own are not the host's.
+func TestProxiesOfTheHostAlone(t *testing.T) {
+	h := newHost(t)
+	for pid, netns := range map[int]uint32{70: hostNS, 71: foreignNS} {
+		h.process(pid, netns, "0::/\n")
+		h.write(fmt.Sprintf("%d/comm", pid), "docker-proxy\n")
+		h.write(fmt.Sprintf("%d/cmdline", pid), "docker-proxy\x00-proto\x00tcp\x00-host-port\x008080\x00")
+	}
+	if got := (procfs{h.proc}).proxies(cgroupV2{}, hostNS); len(got) != 1 || got[0].PID != 70 || got[0].HostPort != 8080 {
+		t.Errorf("%+v", got)
 	}
 }

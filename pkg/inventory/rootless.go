@@ -18,6 +18,9 @@ const rootlessNote = "the engine is rootless: its bridges, NAT and published por
 // noteRootless says that the engine is rootless, or that one which was not
 // asked for is there while the usual one does not answer.
 func (inv *Inventory) noteRootless(e Engine, answers bool) {
+	if answers {
+		inv.state.rootless = e.Rootless
+	}
 	switch {
 	case answers && e.Rootless:
 		inv.note("rootless", rootlessNote)

@@ -157,13 +157,10 @@ func (v *View) selection(chosen map[string]bool) Selection {
 			continue
 		}
 		s.Containers = append(s.Containers, c)
-		if !c.Running() {
-			continue
-		}
-		if c.CgroupID != 0 {
+		if c.CgroupID != 0 && c.Stopped.IsZero() && c.Gone.IsZero() { // its process may not be known yet
 			s.Cgroups = append(append(s.Cgroups, c.CgroupID), c.SubCgroups...)
 		}
-		if c.Netns != 0 && c.Netns != v.facts.Host && !shared[c.Netns] {
+		if c.Running() && c.Netns != 0 && c.Netns != v.facts.Host && !shared[c.Netns] {
 			s.Netns = append(s.Netns, c.Netns)
 		}
 	}

@@ -32,6 +32,7 @@ type state struct {
 	former     []Device // whose interface index was used again
 	namespaces map[uint32]Namespace
 	proxies    []Proxy // in the order in which they were seen
+	rootless   bool    // the engine is in a namespace of its own
 }
 
 func newState(host uint32) *state {
@@ -98,15 +99,11 @@ func continueRun(c, old Container, now time.Time) Container {
 		c.Addrs = old.Addrs
 		c.SubCgroups, c.Sandbox = union(old.SubCgroups, c.SubCgroups), first(c.Sandbox, old.Sandbox)
 		c.Networks = keepAttachments(c.Networks, old.Networks)
+	case old.PID == 0 && c.CgroupID != 0 && c.CgroupID == old.CgroupID: // its cgroup was there first
+		c.Stopped = time.Time{}
 	default:
-		if old.Netns != 0 || old.CgroupID != 0 {
-			run := lastRun(old)
-			if run.Stopped.IsZero() {
-				run.Stopped = now
-			}
-			c.Former = append(slices.Clone(old.Former), run)
-			c.Former = c.Former[max(0, len(c.Former)-maxFormerRuns):]
-		}
+		old.bank(now)
+		c.Former = old.Former
 		c.Started, c.Stopped = now, time.Time{}
 	}
 	return c
@@ -148,7 +145,8 @@ func union(a, b []uint64) []uint64 {
 // learn takes in a name that only an event told: of a container that is gone
 // again before it could be inspected.
 func (s *state) learn(e Event, now time.Time) {
-	if _, known := s.containers[e.ContainerID]; known || !e.Created || e.ContainerID == "" {
+	old, known := s.containers[e.ContainerID]
+	if known && properName(old) != "" || !e.Created || e.ContainerID == "" {
 		return
 	}
 	s.observe(named(Container{ID: e.ContainerID, Name: e.Name, Image: e.Image,
@@ -234,7 +232,7 @@ func (s *state) observeDevice(d Device, now time.Time) {
 	k := deviceKey{d.Netns, d.Ifindex}
 	old, known := s.devices[k]
 	d.Seen, d.Gone = now, time.Time{}
-	if known && old.Gone.IsZero() && old.Name == d.Name && old.Kind == d.Kind && old.MAC == d.MAC {
+	if known && old.Gone.IsZero() && sameDevice(old, d) {
 		d.Seen = old.Seen
 		if d.ParentNetns == 0 && d.Parent == old.Parent {
 			d.ParentNetns = old.ParentNetns
@@ -247,6 +245,14 @@ func (s *state) observeDevice(d Device, now time.Time) {
 		s.former = append(s.former[max(0, len(s.former)-maxGoneDevices+1):], old)
 	}
 	s.devices[k] = d
+}
+
+// sameDevice tells one that was renamed from another one that got its index.
+func sameDevice(old, d Device) bool {
+	if old.Kind != d.Kind || old.MAC != d.MAC {
+		return false
+	}
+	return old.Name == d.Name || d.MAC != "" && old.PeerIfindex == d.PeerIfindex && old.Parent == d.Parent
 }
 
 // keepPeer keeps what a veth led to when the peer's namespace was not among

@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Facts is all that is known at one moment, the dead included. It is plain
@@ -22,7 +23,7 @@ type Facts struct {
 type View struct {
 	facts    Facts
 	byID     map[string]int
-	byCgroup map[uint64]int
+	byCgroup map[uint64]life
 	byNetns  map[uint32][]tenure
 	byAddr   map[netip.Addr][]tenure
 	devices  map[deviceKey]Device
@@ -31,6 +32,8 @@ type View struct {
 	netns    map[uint32]Namespace
 	overlays map[uint32]Network // whose namespace it is
 	missed   chan<- miss        // nil: nobody mends what is missing
+	period   tenure             // what the view speaks of; zero: all times
+	begin    time.Time          // when the first container was known
 }
 
 // miss is a raw fact that a view could not resolve.
@@ -39,12 +42,18 @@ type miss struct {
 	cgroup uint64
 }
 
+// life is one run of a container as its cgroup tells of it.
+type life struct {
+	tenure
+	netns uint32 // 0 when unknown
+}
+
 // NewView indexes the facts.
 func NewView(f Facts) *View {
 	v := &View{
 		facts:    f,
 		byID:     make(map[string]int, len(f.Containers)),
-		byCgroup: make(map[uint64]int, len(f.Containers)),
+		byCgroup: make(map[uint64]life, len(f.Containers)),
 		byNetns:  make(map[uint32][]tenure),
 		byAddr:   make(map[netip.Addr][]tenure),
 		devices:  make(map[deviceKey]Device, len(f.Devices)),
@@ -78,8 +87,11 @@ func (v *View) indexContainers() {
 		v.byID[c.ID] = i
 		for _, r := range append(slices.Clone(c.Former), lastRun(c)) {
 			t := tenure{container: i, from: r.Started, to: r.Stopped}
+			if v.begin.IsZero() || t.from.Before(v.begin) {
+				v.begin = t.from
+			}
 			for _, id := range append([]uint64{r.CgroupID}, r.SubCgroups...) {
-				v.indexCgroup(id, t)
+				v.indexCgroup(id, life{t, r.Netns})
 			}
 			if r.Netns != 0 && r.Netns != v.facts.Host {
 				v.byNetns[r.Netns] = append(v.byNetns[r.Netns], t)
@@ -92,16 +104,16 @@ func (v *View) indexContainers() {
 }
 
 // indexCgroup lets the latest life win should the kernel use an id again.
-func (v *View) indexCgroup(id uint64, t tenure) {
+func (v *View) indexCgroup(id uint64, l life) {
 	if id == 0 {
 		return
 	}
-	if old, known := v.byCgroup[id]; known && !t.to.IsZero() {
-		if o := v.facts.Containers[old]; o.Running() || o.Stopped.After(t.to) {
+	if old, known := v.byCgroup[id]; known && !l.to.IsZero() {
+		if o := v.facts.Containers[old.container]; o.Running() || o.Stopped.After(l.to) {
 			return
 		}
 	}
-	v.byCgroup[id] = t.container
+	v.byCgroup[id] = l
 }
 
 // Facts is what the view was made of.
@@ -131,14 +143,14 @@ func (v *View) Container(id string) (Container, bool) {
 // ContainerByCgroup finds the container of a cgroup v2 id, also of a cgroup
 // that it made below its own.
 func (v *View) ContainerByCgroup(id uint64) (Container, bool) {
-	i, ok := v.byCgroup[id]
+	l, ok := v.byCgroup[id]
 	if !ok {
 		if id != 0 {
 			v.miss(miss{cgroup: id})
 		}
 		return Container{}, false
 	}
-	return v.facts.Containers[i], true
+	return v.facts.Containers[l.container], true
 }
 
 // ContainersByNetns are the containers of a network namespace, by name: several
@@ -147,8 +159,8 @@ func (v *View) ContainersByNetns(netns uint32) []Container {
 	return v.containers(current(v.byNetns[netns]))
 }
 
-// ContainerByAddr finds the one container that has an address, or had it last.
-// There is none where several share it.
+// ContainerByAddr finds the one container that has, or had, an address. There
+// is none where several share it, or had it one after the other.
 func (v *View) ContainerByAddr(a netip.Addr) (Container, bool) {
 	if owners := v.ownersOf(a); len(owners) == 1 {
 		return owners[0], true
@@ -157,7 +169,46 @@ func (v *View) ContainerByAddr(a netip.Addr) (Container, bool) {
 }
 
 func (v *View) ownersOf(a netip.Addr) []Container {
-	return v.containers(current(v.byAddr[a.Unmap()]))
+	return v.containers(v.holders(v.byAddr[a.Unmap()]))
+}
+
+// noticedWithin is how late a container's start may be noticed.
+const noticedWithin = 2 * time.Second
+
+// During is the view of one stretch of time: who had a namespace or an address
+// only before or after it is no candidate for what was seen there.
+func (v *View) During(from, to time.Time) *View {
+	out := *v
+	out.period = tenure{from: from, to: to.Add(noticedWithin)}
+	return &out
+}
+
+// holders are those of a namespace or an address in the view's period, none
+// where one followed the other.
+func (v *View) holders(all []tenure) []tenure {
+	if v.period == (tenure{}) {
+		return sure(all)
+	}
+	within := slices.DeleteFunc(slices.Clone(all), func(t tenure) bool { return !t.overlaps(v.period) })
+	if len(within) == 0 {
+		within = all
+	}
+	return sure(within)
+}
+
+// throughout are the holders if one of them was there all the time that the
+// view speaks of.
+func (v *View) throughout(holders []tenure) []tenure {
+	from, to := v.begin.Add(noticedWithin), time.Time{}
+	if v.period != (tenure{}) {
+		from, to = v.period.from, v.period.to
+	}
+	if slices.ContainsFunc(holders, func(t tenure) bool {
+		return !t.from.After(from) && (t.to.IsZero() || !to.IsZero() && !t.to.Before(to))
+	}) {
+		return holders
+	}
+	return nil
 }
 
 // containers drops duplicates: a restarted container holds several tenures.
@@ -230,4 +281,35 @@ func (v *View) miss(m miss) {
 	case v.missed <- m:
 	default: // nobody listens, or enough is asked for already
 	}
+}
+
+// InNetworks says whether an address is a container's in one of the Docker
+// networks, which are given by name or id.
+func (v *View) InNetworks(a netip.Addr, networks []string) bool {
+	for _, c := range v.ownersOf(a) {
+		for _, n := range c.Networks {
+			if slices.Contains(n.IP, a.Unmap()) && (slices.Contains(networks, n.Network) || slices.Contains(networks, n.NetworkID)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// AsksInNetworks says whether a name server is asked in one of the Docker
+// networks, by a socket with the address local in a namespace: by the addresses
+// of both or, where the socket's tells nothing (Docker's own name server is asked
+// on loopback), by the networks that the namespace's container is in.
+func (v *View) AsksInNetworks(netns uint32, local, resolver netip.Addr, networks []string) bool {
+	if local.IsValid() && !local.IsUnspecified() && !local.IsLoopback() {
+		return v.InNetworks(local, networks) || v.InNetworks(resolver, networks)
+	}
+	if netns == v.facts.Host {
+		return v.InNetworks(resolver, networks)
+	}
+	return slices.ContainsFunc(v.ContainersByNetns(netns), func(c Container) bool {
+		return slices.ContainsFunc(c.Networks, func(n Attachment) bool {
+			return slices.Contains(networks, n.Network) || slices.Contains(networks, n.NetworkID)
+		})
+	})
 }

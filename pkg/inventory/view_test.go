@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hopscope/hopscope/pkg/journey"
 )
 
 func addrs(list ...string) (out []netip.Addr) {
@@ -187,23 +189,77 @@ func TestNamespaceUsedAgain(t *testing.T) {
 	f := town()
 	old := Container{ID: id("ee"), Name: "old", CgroupID: 770, Netns: webNS, Addrs: addrs("172.18.0.2"),
 		Started: at(-20), Stopped: at(-1), Gone: at(-1)}
-	f.Containers = append(f.Containers, old)
+	job := Container{ID: id("ff"), Name: "job", CgroupID: 780, Netns: foreignNS, Started: at(-20), Stopped: at(-1), Gone: at(-1)}
+	f.Containers = append(f.Containers, old, job)
+	f.Devices = append(f.Devices, Device{Netns: hostNS, Ifindex: 12, Name: "veth12", Kind: "veth", PeerNetns: foreignNS,
+		PeerIfindex: 2, Seen: at(0)}) // made after job had the inode
 	f.Devices = append(f.Devices, Device{Netns: hostNS, Ifindex: 11, Name: "veth11", Kind: "veth", Master: 4,
 		PeerNetns: webNS, PeerIfindex: 10, Seen: at(-20), Gone: at(1)}) // noticed after web had the inode
 	v := NewView(f)
-	if got := v.Endpoint(RawEndpoint{Netns: webNS}).Name; got != "aaweb" {
-		t.Errorf("the namespace is %q's, want its owner of today", got)
-	}
-	if got := v.Endpoint(RawEndpoint{Addr: netip.MustParseAddr("172.18.0.2")}).Name; got != "aaweb" {
-		t.Errorf("the address is %q's, want its owner of today", got)
-	}
-	if got := v.Endpoint(RawEndpoint{Cgroup: 770, Netns: webNS}).Name; got != "old" {
-		t.Errorf("the cgroup is %q's, want the dead one's", got)
+	today, past := v.During(at(5), at(6)), v.During(at(-10), at(-9))
+	device := func(index uint32) journey.Place { return journey.Place{Netns: hostNS, Ifindex: index} }
+	ip := netip.MustParseAddr("172.18.0.2")
+	for _, tc := range []struct {
+		view *View
+		raw  RawEndpoint
+		want string
+	}{
+		{v, RawEndpoint{Netns: webNS}, "(unknown)"},
+		{v, RawEndpoint{Addr: ip}, "172.18.0.2"},
+		{today, RawEndpoint{Netns: webNS}, "aaweb"},
+		{today, RawEndpoint{Addr: ip}, "aaweb"},
+		{past, RawEndpoint{Netns: webNS}, "old"},
+		{past, RawEndpoint{Addr: ip}, "old"},
+		{v, RawEndpoint{Cgroup: 770, Netns: webNS}, "old"},
+		{v, RawEndpoint{Netns: webNS, Via: device(11)}, "old"},
+		{v, RawEndpoint{Netns: webNS, Via: device(21)}, "aaweb"},
+		{v, RawEndpoint{Netns: webNS, Via: device(98), Tenant: 770}, "old"},
+		{v, RawEndpoint{Netns: webNS, Via: device(99), Tenant: 700}, "aaweb"},
+		{v, RawEndpoint{Netns: webNS, Via: device(99)}, "(unknown)"},
+		{today, RawEndpoint{Netns: dbNS, Cgroup: 1}, "ccdb"},
+		{v, RawEndpoint{Netns: foreignNS, Cgroup: 1}, "(unknown)"}, // it may be of who had the inode later
+		{v, RawEndpoint{Netns: foreignNS, Via: device(99), Tenant: 1}, "(unknown)"},
+		{v, RawEndpoint{Netns: foreignNS, Via: device(12)}, "(unknown)"},
+		{v, RawEndpoint{Netns: foreignNS}, "job"},
+		{past, RawEndpoint{Netns: foreignNS, Cgroup: 1}, "job"},
+	} {
+		if got := tc.view.Endpoint(tc.raw).Name; got != tc.want {
+			t.Errorf("%+v is %q, want %q", tc.raw, got, tc.want)
+		}
 	}
 	if got, _ := v.Where(hostNS, 11); got != "veth of old" {
 		t.Errorf("the dead device is %q, want its owner's of that time", got)
 	}
 	if got, _ := v.Where(hostNS, 21); !strings.HasPrefix(got, "veth of aaweb") {
 		t.Errorf("the living device is %q", got)
+	}
+}
+
+// A name server is asked in the networks of the addresses; on loopback, in those
+// of the container that asks.
+func TestAsksInNetworks(t *testing.T) {
+	f := town()
+	f.Containers[0].Networks[0].IP, f.Containers[0].Networks[1].IP = addrs("172.19.0.2"), addrs("172.18.0.2")
+	v := NewView(f)
+	for _, c := range []struct {
+		name            string
+		netns           uint32
+		local, resolver string
+		network         string
+		want            bool
+	}{
+		{"by its address", webNS, "172.18.0.2", "198.51.100.1", "shop", true},
+		{"by its other address", webNS, "172.19.0.2", "198.51.100.1", "shop", false},
+		{"of a container there", hostNS, "203.0.113.9", "172.18.0.2", "shop", true},
+		{"on loopback", webNS, "127.0.0.1", "127.0.0.11", "n2", true},
+		{"bound to no address", webNS, "0.0.0.0", "198.51.100.1", "backend", true},
+		{"on loopback, in other networks", webNS, "127.0.0.1", "127.0.0.11", "bridge", false},
+		{"the host, on loopback", hostNS, "127.0.0.1", "127.0.0.53", "shop", false},
+		{"nobody known", 9999, "127.0.0.1", "127.0.0.11", "shop", false},
+	} {
+		got := v.AsksInNetworks(c.netns, netip.MustParseAddr(c.local), netip.MustParseAddr(c.resolver), []string{c.network})
+		if got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
 	}
 }

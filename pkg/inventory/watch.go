@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -24,15 +25,21 @@ type feed struct {
 }
 
 // run owns the state. It returns when ctx ends.
-func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}) {
+func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}, cgroups <-chan cgroupBirth) {
 	var retry, linksDue, missesDue <-chan time.Time
-	wait := retryFirst
+	wait, births := retryFirst, 0
 	tried := make(map[miss]time.Time)
 	if f.events == nil {
 		retry = inv.clock.After(wait)
 	}
 	defer func() { f.stop() }()
 	for {
+		if len(cgroups) > 0 { // before what may wait for the engine
+			births += inv.takeBirths(drain(<-cgroups, cgroups))
+		}
+		if births > 0 && linksDue == nil { // their devices are made now
+			linksDue = inv.clock.After(linkDelay)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -54,8 +61,14 @@ func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}) {
 			if linksDue == nil {
 				linksDue = inv.clock.After(linkDelay)
 			}
+		case b := <-cgroups:
+			births += inv.takeBirths(drain(b, cgroups))
 		case <-linksDue:
 			linksDue = nil
+			if !inv.engine && births > 0 {
+				inv.listWithoutEngine()
+			}
+			births = 0
 			inv.readNamespaces(inv.host)
 			inv.publish()
 		case m := <-inv.misses:
@@ -75,6 +88,16 @@ func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}) {
 			close(ready)
 		}
 	}
+}
+
+// takeBirths says how many of the cgroups are news.
+func (inv *Inventory) takeBirths(list []cgroupBirth) (news int) {
+	for _, b := range list {
+		if inv.state.born(b, inv.clock.Now()) {
+			news++
+		}
+	}
+	return news
 }
 
 func (f feed) stop() {
@@ -160,12 +183,12 @@ func (inv *Inventory) list(ctx context.Context) error {
 }
 
 // drain takes what else is waiting, so that a burst is one step.
-func drain(e Event, more <-chan Event) []Event {
-	out := []Event{e}
+func drain[T any](first T, more <-chan T) []T {
+	out := []T{first}
 	for {
 		select {
-		case e := <-more:
-			out = append(out, e)
+		case next := <-more:
+			out = append(out, next)
 		default:
 			return out
 		}
@@ -176,12 +199,14 @@ func drain(e Event, more <-chan Event) []Event {
 func (inv *Inventory) handle(ctx context.Context, events []Event) {
 	ctx, done := context.WithTimeout(ctx, callLimit)
 	defer done()
-	dirty := make(map[string]bool)
+	var dirty []string // in their order: who comes after another may get what that one had
 	networks := false
 	for _, e := range events {
 		networks = networks || e.Network
 		if e.ContainerID != "" {
-			dirty[e.ContainerID] = true
+			if !slices.Contains(dirty, e.ContainerID) {
+				dirty = append(dirty, e.ContainerID)
+			}
 			inv.state.learn(e, inv.clock.Now())
 		}
 	}
@@ -191,27 +216,43 @@ func (inv *Inventory) handle(ctx context.Context, events []Event) {
 		}
 	}
 	read := []Namespace{inv.host}
-	for id := range dirty {
-		read = append(read, inv.inspect(ctx, id)...)
+	for i, found := range inv.inspect(ctx, dirty) {
+		read = append(read, inv.takeIn(dirty[i], found)...)
 	}
 	inv.readNamespaces(read...)
 	inv.publish()
 }
 
-// inspect returns the namespaces that are worth reading: of the container's
+// inspection is what the engine says of one container.
+type inspection struct {
+	container Container
+	err       error
+}
+
+// inspect asks for several containers at once: the engine answers late for one
+// that it is about to start.
+func (inv *Inventory) inspect(ctx context.Context, ids []string) []inspection {
+	out := make([]inspection, len(ids))
+	concurrently(len(ids), func(i int) {
+		if out[i].container, out[i].err = inv.runtime.Container(ctx, ids[i]); out[i].err == nil {
+			inv.locate(&out[i].container)
+		}
+	})
+	return out
+}
+
+// takeIn returns the namespaces that are worth reading: of the container's
 // life before and of the one now.
-func (inv *Inventory) inspect(ctx context.Context, id string) []Namespace {
+func (inv *Inventory) takeIn(id string, found inspection) []Namespace {
 	before := inv.state.containers[id].Netns
-	c, err := inv.runtime.Container(ctx, id)
 	now := inv.clock.Now()
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(found.err, ErrNotFound):
 		inv.state.bury(id, now)
-	case err != nil:
+	case found.err != nil:
 		return nil // the engine is going away: the listing after it comes back tells
 	default:
-		inv.locate(&c)
-		inv.state.observe(c, now)
+		inv.state.observe(found.container, now)
 	}
 	var out []Namespace
 	for _, ino := range []uint32{before, inv.state.containers[id].Netns} {

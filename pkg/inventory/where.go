@@ -27,8 +27,8 @@ func (v *View) Where(netns, ifindex uint32) (where, device string) {
 	if netns == v.facts.Host {
 		return v.hostPlace(d), d.Name
 	}
-	if owners := v.containers(during(v.byNetns[netns], d)); len(owners) > 0 {
-		return d.Name + " of " + joinNames(owners), d.Name
+	if all := v.byNetns[netns]; len(all) > 0 {
+		return d.Name + " of " + v.namesOf(during(all, d)), d.Name
 	}
 	if n, ok := v.overlays[netns]; ok {
 		return v.overlayPlace(n, d), d.Name
@@ -62,7 +62,19 @@ func (v *View) hostPlace(d Device) string {
 
 // behind names the containers at the other end of a host's veth, "" for none.
 func (v *View) behind(d Device) string {
-	return joinNames(v.containers(during(v.byNetns[d.PeerNetns], d)))
+	all := v.byNetns[d.PeerNetns]
+	if len(all) == 0 {
+		return ""
+	}
+	return v.namesOf(during(all, d))
+}
+
+// namesOf joins the names of containers; it is never empty.
+func (v *View) namesOf(tenures []tenure) string {
+	if owners := v.containers(tenures); len(owners) > 0 {
+		return joinNames(owners)
+	}
+	return unknownName
 }
 
 // leg tells the legs of the owners apart by their networks, where they had
@@ -93,8 +105,8 @@ func (v *View) namespaceName(netns uint32) string {
 	if netns == v.facts.Host && netns != 0 {
 		return "host"
 	}
-	if owners := v.ContainersByNetns(netns); len(owners) > 0 {
-		return joinNames(owners)
+	if all := v.byNetns[netns]; len(all) > 0 {
+		return v.namesOf(v.holders(all))
 	}
 	if n, ok := v.overlays[netns]; ok {
 		return "network " + n.Name

@@ -18,19 +18,26 @@ type builder struct {
 	meta   Meta
 	places map[journey.Place]placeName
 	ends   map[inventory.RawEndpoint]inventory.Endpoint
+	tally  *tally // of whom hands it out; a path set's once the snapshot is made
 
-	listeners listeners
+	listeners  listeners
+	gates      *behind
+	connectors connectors
 }
 
 type placeName struct{ where, device, namespace string }
 
 // Snapshot gives what was added so far under the names of now.
 func (a *Aggregator) Snapshot(names Names, meta Meta) Snapshot {
-	b := newNaming(names)
-	b.meta = meta
-	for k := range a.paths {
-		b.listeners.learn(k)
-	}
+	return a.build([]*Sealed{a.Seal()}, names, meta, true)
+}
+
+// build makes a snapshot of the paths of the given parts and of all else that
+// the aggregator holds.
+func (a *Aggregator) build(parts []*Sealed, names Names, meta Meta, hops bool) Snapshot {
+	b := newBuilder(names)
+	b.meta, b.tally = meta, newTally(a.maps.fine)
+	paths := b.paths(parts)
 	s := Snapshot{
 		Schema:      SchemaName,
 		ToolVersion: meta.ToolVersion,
@@ -41,15 +48,18 @@ func (a *Aggregator) Snapshot(names Names, meta Meta) Snapshot {
 		Ended:       meta.Ended,
 		Accounting:  copyAccounting(meta.Accounting),
 		Cost:        meta.Cost,
-		Paths:       b.paths(a),
+		HostStats:   b.hostStats(a),
+		Paths:       paths.export(hops),
 		Containers:  b.containers(a),
 		Slowest:     b.slowest(a),
 		TCP:         b.tcp(a),
+		Exchanges:   b.exchanges(a),
+		DNS:         b.dns(a),
 	}
 	var classes map[Class]uint64
 	s.Drops, classes = b.drops(a)
 	a.notes.export(s.Accounting.Notes, classes)
-	s.Findings = findings(s.Paths)
+	s.Findings = allFindings(&s, append(dnsFindings(s.DNS, meta.Accounting.Notes["dns_ring_full"]), lossFindings(&s)...))
 	return s
 }
 
@@ -76,10 +86,13 @@ func (n notes) export(to map[string]uint64, classes map[Class]uint64) {
 	to["other_drops"] = n.otherDrops
 	to["other_endpoints"] = n.otherEndpoints
 	to["other_tcp"] = n.otherTCP
+	to["other_counters"] = n.otherCounters
+	to["other_exchanges"] = n.otherExchanges
+	to["other_dns"] = n.otherDNS
 	to["hop_sum_mismatch"] = n.hopMismatch
 	to["negative_hops"] = n.negative
 	to["unusable_journeys"] = n.unusable
-	for _, c := range []Class{ClassUnread, ClassDuplicate, ClassNoise} {
+	for _, c := range []Class{ClassUnread, ClassDuplicate, ClassNoise, ClassUnclear} {
 		to["freed_"+c.String()] = classes[c]
 	}
 }
@@ -110,7 +123,7 @@ func (b *builder) hopPlace(kind journey.HopKind, p journey.Place) placeName {
 func (b *builder) endpoint(raw inventory.RawEndpoint) inventory.Endpoint {
 	e, ok := b.ends[raw]
 	if !ok {
-		e = b.names.Endpoint(raw)
+		e = b.names.Endpoint(b.tenant(raw))
 		b.ends[raw] = e
 	}
 	return e
@@ -149,6 +162,7 @@ func (b *builder) containers(a *Aggregator) []Container {
 	out := make([]Container, 0, len(b.meta.Containers))
 	for _, c := range b.meta.Containers {
 		row := containerOf(c)
+		row.CPU = cpu(a.counters, c.ID, b.meta.Duration)
 		if t := sums[c.ID]; t != nil {
 			row.TX, row.RX = t.tx, t.rx
 		}
@@ -167,6 +181,10 @@ func containerOf(c inventory.Container) Container {
 		ID: c.ID, Name: c.Name, Image: c.Image, Service: known(c.Service), Project: known(c.Project),
 		PID: c.PID, CgroupID: c.CgroupID, Netns: c.Netns, State: c.State,
 		Networks: make([]Network, 0, len(c.Networks)),
+	}
+	if !c.Gone.IsZero() {
+		at := c.Gone.UTC()
+		out.GoneAt = &at
 	}
 	for _, n := range c.Networks {
 		net := Network{Name: n.Network, Driver: n.Driver, Interface: n.Interface, HostInterface: known(n.HostInterface)}

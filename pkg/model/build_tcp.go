@@ -18,6 +18,25 @@ type tcpSum struct {
 	rtt         sharedDist
 	segments    uint64
 	retransmits RetransmitKinds
+	connects    Connects
+	resets      Resets
+	last        lastTimes
+
+	times [tcpTimes]sharedDist
+}
+
+func (s *tcpSum) merge(t *tcpStats) {
+	s.rtt.merge(&t.rtt)
+	s.segments += t.segments
+	s.retransmits.add(t.retransmits)
+	s.connects.add(t.connects)
+	s.resets.add(t.resets)
+	s.last.merge(t.last)
+	for i, d := range t.times {
+		if d != nil {
+			s.times[i].merge(d)
+		}
+	}
 }
 
 // tcp lists the sides of TCP connections, most retransmissions first.
@@ -30,16 +49,24 @@ func (b *builder) tcp(a *Aggregator) []TCP {
 			sum = &tcpSum{}
 			sums[name] = sum
 		}
-		sum.rtt.merge(&s.rtt)
-		sum.segments += s.segments
-		sum.retransmits.add(s.retransmits)
+		sum.merge(s)
 	}
+	lost := b.lostAt(a)
 	out := make([]TCP, 0, len(sums))
 	for n, s := range sums {
 		row := TCP{
 			From: endOf(n.from), To: endOf(n.to), Port: n.port, Role: "client",
-			RTT: b.distOf()(s.rtt.d), SegmentsSent: s.segments,
-			Retransmits: Retransmits{Total: s.retransmits.Total(), RetransmitKinds: s.retransmits},
+			RTT: b.dist(s.rtt.d), SegmentsSent: s.segments,
+			Retransmits: Retransmits{Total: s.retransmits.Total(), RetransmitKinds: s.retransmits, LostAt: append([]LostAt{}, lost[n]...)},
+			Connect:     b.measured(s.times[timeConnect].d), AcceptWait: b.measured(s.times[timeAccept].d),
+			App: b.measured(s.times[timeApp].d), SockRecv: b.measured(s.times[timeSockRecv].d),
+			LastRetransmit: s.last.retransmit, LastReset: s.last.reset,
+		}
+		if a.sockets {
+			row.Resets = &s.resets
+			if !n.server {
+				row.Connects = &s.connects
+			}
 		}
 		if n.server {
 			row.Role = "server"

@@ -2,22 +2,17 @@ package model
 
 import (
 	"math"
+	"slices"
 
-	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/DataDog/sketches-go/ddsketch/mapping"
-	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
-const (
-	// RelativeAccuracy is the error of every percentile: a reported value is
-	// within 1 % of the value at that rank. Minimum, maximum, mean and counts
-	// are exact.
-	RelativeAccuracy = 0.01
-
-	// maxBins bounds a sketch's memory. At 1 % a factor of two takes 35 bins,
-	// so that 1 ns to 100 years fit and nothing is ever collapsed.
-	maxBins = 2300
-)
+// RelativeAccuracy is the error of every percentile: a reported value is within
+// 1 % of the value at that rank. Minimum, maximum, mean and counts are exact.
+//
+// A factor of two takes 35 bins, and 1 ns to 100 years less than 2,300: nothing
+// needs to be collapsed.
+const RelativeAccuracy = 0.01
 
 // newMapping is the sketch's choice of bins. Cubic interpolation needs no
 // logarithm for an insertion, at 1 % more bins than the optimum (Masson, Rim,
@@ -30,25 +25,36 @@ func newMapping(accuracy float64) mapping.IndexMapping {
 	return m
 }
 
-// dist is a distribution of durations in ns, each counted weight times.
+// dist is a distribution of durations in ns, each counted weight times: a
+// DDSketch of which the bins are a sorted list. Most hops of most paths see a
+// few packets a second, and there may be a quarter of a million of them: where
+// the library's own store takes six objects for the first packet, this is one.
 type dist struct {
-	sketch   *ddsketch.DDSketch
+	mapping  mapping.IndexMapping
+	bins     []bin  // in order
+	zero     uint64 // Σ weight of 0 ns, which has no bin
 	sum      uint64 // ns × weight: 584 years of packet time fit
 	count    uint64 // Σ weight
 	samples  uint64
 	min, max int64
 }
 
-func newDist(m mapping.IndexMapping) dist {
-	s := ddsketch.NewDDSketch(m, store.NewCollapsingLowestDenseStore(maxBins),
-		store.NewCollapsingLowestDenseStore(1))
-	return dist{sketch: s, min: math.MaxInt64}
+// bin is one bin of a sketch, or a part of one that holds more than fits.
+type bin struct {
+	index int32
+	count uint32
 }
+
+// newDist makes an empty one.
+func newDist(m mapping.IndexMapping) dist { return dist{mapping: m, min: math.MaxInt64} }
 
 // add counts ns, which is not negative, weight times.
 func (d *dist) add(ns int64, weight uint64) {
-	// The sketch refuses only NaN, negative counts and values beyond 1e300.
-	_ = d.sketch.AddWithCount(float64(ns), float64(weight))
+	if ns == 0 {
+		d.zero += weight
+	} else {
+		d.addBin(int32(d.mapping.Index(float64(ns))), weight, 0)
+	}
 	d.sum += uint64(ns) * weight
 	d.count += weight
 	d.samples++
@@ -56,9 +62,34 @@ func (d *dist) add(ns int64, weight uint64) {
 	d.max = max(d.max, ns)
 }
 
+// addBin adds to a bin that is not before the place from, and gives the place
+// behind it, where the next one may be.
+func (d *dist) addBin(index int32, n uint64, from int) (next int) {
+	at, end := from, len(d.bins)
+	if at < end && d.bins[at].index == index { // as in merges of much the same
+		end = at
+	}
+	for at < end {
+		if middle := int(uint(at+end) / 2); d.bins[middle].index < index {
+			at = middle + 1
+		} else {
+			end = middle
+		}
+	}
+	for ; n > 0; at++ {
+		if at == len(d.bins) || d.bins[at].index != index {
+			d.bins = slices.Insert(d.bins, at, bin{index: index})
+		}
+		part := min(n, uint64(math.MaxUint32-d.bins[at].count))
+		d.bins[at].count += uint32(part)
+		n -= part
+	}
+	return at
+}
+
 func (d *dist) merge(o *dist) {
-	// The sketch refuses only one of another mapping; all share one.
-	_ = d.sketch.MergeWith(o.sketch)
+	d.mergeBins(o.bins)
+	d.zero += o.zero
 	d.sum += o.sum
 	d.count += o.count
 	d.samples += o.samples
@@ -66,53 +97,28 @@ func (d *dist) merge(o *dist) {
 	d.max = max(d.max, o.max)
 }
 
+func (d *dist) mergeSealed(s *Sealed, o *sealedDist) {
+	d.merge(&dist{
+		bins: s.bins[o.bins.from:o.bins.to], zero: o.zero, sum: o.sum, count: o.count, samples: o.samples,
+		min: o.min, max: o.max,
+	})
+}
+
+func (d *dist) mergeBins(bins []bin) {
+	if len(d.bins) == 0 {
+		d.bins = append(d.bins, bins...)
+		return
+	}
+	at := 0
+	for _, b := range bins {
+		at = d.addBin(b.index, uint64(b.count), at)
+	}
+}
+
 func (d *dist) clone() dist {
 	c := *d
-	c.sketch = d.sketch.Copy()
+	c.bins = slices.Clone(d.bins)
 	return c
-}
-
-// export gives the distribution in the form of the contract.
-func (d *dist) export() Dist {
-	out := Dist{Count: d.count, Samples: d.samples, SumNs: d.sum}
-	if d.samples == 0 {
-		return out
-	}
-	lo, hi := d.min, d.max
-	mean := int64(math.Round(float64(d.sum) / float64(d.count)))
-	out.MinNs, out.MaxNs, out.MeanNs = &lo, &hi, &mean
-	out.P50Ns = d.quantile(0.50)
-	out.P90Ns = d.quantile(0.90)
-	out.P95Ns = d.quantile(0.95)
-	out.P99Ns = d.quantile(0.99)
-	out.P999Ns = d.quantile(0.999)
-	return out
-}
-
-// quantile is the value at rank q*(count-1), or nil without samples. A bin's
-// middle may lie outside of what was measured; the exact bounds hold it in.
-func (d *dist) quantile(q float64) *int64 {
-	v, err := d.sketch.GetValueAtQuantile(q)
-	if err != nil {
-		return nil
-	}
-	ns := min(max(int64(math.Round(v)), d.min), d.max)
-	return &ns
-}
-
-// exportWithBins adds the bins to what export gives.
-func (d *dist) exportWithBins() Dist {
-	out := d.export()
-	d.sketch.ForEach(func(value, count float64) bool {
-		ns, n := int64(math.Round(value)), uint64(math.Round(count))
-		if last := len(out.Bins) - 1; last >= 0 && out.Bins[last].Ns == ns {
-			out.Bins[last].Count += n
-			return false
-		}
-		out.Bins = append(out.Bins, Bin{Ns: ns, Count: n})
-		return false
-	})
-	return out
 }
 
 // sharedDist starts as a view of one distribution and becomes a copy of its

@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/hopscope/hopscope/pkg/journey"
 )
@@ -16,8 +17,10 @@ type dropKey struct {
 	place      journey.Place
 	port       uint16
 	point      journey.Point
+	stop       journey.StopFlags
 	proto      uint8
 	tcpFlags   uint8
+	track      Track
 	attributed string
 	other      bool
 }
@@ -25,7 +28,8 @@ type dropKey struct {
 // dropSum is what was counted under one key.
 type dropSum struct {
 	n     uint64
-	stack []uint64 // of the first
+	stack []uint64  // of the first
+	last  time.Time // the end of the last second that had one, zero when unknown
 }
 
 // AddDrops counts dropped packets. Journeys that ended as dropped are not
@@ -33,8 +37,8 @@ type dropSum struct {
 func (a *Aggregator) AddDrops(d DropCount) {
 	a.addDrops(dropKey{
 		reason: d.Reason, born: d.Born, location: d.Location, cgroup: d.Cgroup, src: d.Src, dst: d.Dst,
-		place: d.Place, port: d.Port, point: d.Point, proto: d.Proto, tcpFlags: d.TCPFlags, attributed: d.Attributed,
-	}, dropSum{d.Count, d.Stack})
+		place: d.Place, port: d.Port, point: d.Point, stop: d.Stop, proto: d.Proto, tcpFlags: d.TCPFlags, track: d.Track, attributed: d.Attributed,
+	}, dropSum{n: d.Count, stack: d.Stack})
 }
 
 func (a *Aggregator) addDrops(k dropKey, n dropSum) {
@@ -48,6 +52,7 @@ func (a *Aggregator) addDrops(k dropKey, n dropSum) {
 		sum.stack = n.stack
 	}
 	sum.n += n.n
+	sum.last = later(sum.last, n.last)
 	a.drops[k] = sum
 }
 
@@ -57,7 +62,7 @@ func (k dropKey) diedIn() journey.Hop {
 	if k.point == 0 {
 		return journey.Hop{Place: k.place}
 	}
-	last := journey.Stop{Netns: k.place.Netns, Ifindex: k.place.Ifindex, Point: k.point}
+	last := journey.Stop{Netns: k.place.Netns, Ifindex: k.place.Ifindex, Point: k.point, Flags: k.stop}
 	end := last
 	end.Point = journey.PointFree
 	j := journey.Journey{Proto: k.proto, Ending: journey.EndingDropped, Stops: []journey.Stop{last, end}}

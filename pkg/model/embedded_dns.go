@@ -3,11 +3,9 @@ package model
 import (
 	"net/netip"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/journey"
 )
-
-// dnsPort is where a name server answers (RFC 1035, 4.2).
-const dnsPort = 53
 
 // isEmbeddedDNS says whether an address is that of Docker's own name server,
 // which the daemon opens inside of every container on a user-defined network
@@ -20,7 +18,7 @@ func isEmbeddedDNS(a netip.Addr) bool { return a == netip.AddrFrom4([4]byte{127,
 // answers are seen after the way back.
 func askedPort(j *journey.Journey, port uint16) uint16 {
 	if isEmbeddedDNS(j.First.Src.Addr()) || isEmbeddedDNS(j.Last.Dst.Addr()) {
-		return dnsPort
+		return dns.Port
 	}
 	return port
 }

@@ -25,7 +25,7 @@ const (
 type suspect struct {
 	path *Path
 	hop  *Hop
-	time float64 // ns × weight
+	time float64 // ns, of all packets together
 }
 
 // findings are the one to three hops that explain most of the time. A hop that
@@ -51,22 +51,22 @@ func findings(paths []Path) []Finding {
 }
 
 // suspectHops gives the time of all paths, and the hops that pass every
-// threshold of their own, the longest time first.
+// threshold, the longest time first. Only paths that take enough of the time
+// are looked into, which are few.
 func suspectHops(paths []Path) (all float64, out []suspect) {
 	for i := range paths {
+		all += float64(paths[i].Total.SumNs)
+	}
+	for i := range paths {
 		p := &paths[i]
-		if p.Total.MeanNs == nil {
+		if p.Journeys < findingJourneys || float64(p.Total.SumNs) < findingOfAll*all {
 			continue
 		}
-		for k := range p.Hops {
-			h := &p.Hops[k]
-			if h.Dist.MeanNs == nil {
-				continue
-			}
-			time := float64(*h.Dist.MeanNs) * float64(h.Dist.Count)
-			all += time
-			if p.Journeys >= findingJourneys && h.Share >= findingShare && *h.Dist.MeanNs >= findingMeanNs {
-				out = append(out, suspect{path: p, hop: h, time: time})
+		hops := p.AllHops()
+		for k := range hops {
+			h := &hops[k]
+			if h.Dist.MeanNs != nil && h.Share >= findingShare && *h.Dist.MeanNs >= findingMeanNs {
+				out = append(out, suspect{path: p, hop: h, time: float64(h.Dist.SumNs)})
 			}
 		}
 	}
@@ -100,10 +100,7 @@ func (s suspect) finding() Finding {
 
 // service is the protocol, and the port where it has ports.
 func (p *Path) service() string {
-	if p.Port == 0 {
-		return p.Proto
-	}
-	return fmt.Sprintf("%s/%d", p.Proto, p.Port)
+	return serviceOf(p.Proto, p.Port)
 }
 
 func duration(ns *int64) string {

@@ -2,8 +2,10 @@ package model
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
 )
 
 // listener is where something serves.
@@ -45,14 +47,31 @@ func (l listeners) learn(k rawKey) {
 // flowEnds names both ends of a flow.
 func (b *builder) flowEnds(k rawKey) (from, to inventory.Endpoint) {
 	if !hasPorts(k.proto) {
-		return b.endpoint(k.src), b.endpoint(k.dst)
+		src, dst := besides(k.src, k.dst)
+		return b.endpoint(src), b.endpoint(dst)
 	}
 	end, at := k.serving()
-	if end.Cgroup == 0 {
+	if end.Cgroup == 0 && b.couldBe(end.Via, b.listeners[at]) {
 		end.Cgroup = b.listeners[at]
 	}
 	f := inventory.RawFlow{Proto: k.proto, Server: at.at}
-	return b.flowEnd(f, k.src, k.response), b.flowEnd(f, k.dst, !k.response)
+	src, dst := besides(k.src, k.dst)
+	return b.flowEnd(f, src, k.response), b.flowEnd(f, dst, !k.response)
+}
+
+// besides lets each end of a flow within one namespace tell of the other, such
+// as a container of its name server, whose socket is the engine's.
+func besides(src, dst inventory.RawEndpoint) (from, to inventory.RawEndpoint) {
+	if src.Netns != 0 && src.Netns == dst.Netns {
+		src.Tenant, dst.Tenant = dst.Cgroup, src.Cgroup
+	}
+	return src, dst
+}
+
+// couldBe says whether a cgroup was behind a gate, as far as the gate is known:
+// what served at the same place of a namespace that is gone was not.
+func (b *builder) couldBe(via journey.Place, cgroup uint64) bool {
+	return via == (journey.Place{}) || slices.Contains(b.gates.cgroups[via], cgroup)
 }
 
 func (b *builder) flowEnd(f inventory.RawFlow, raw inventory.RawEndpoint, serves bool) inventory.Endpoint {
@@ -62,5 +81,8 @@ func (b *builder) flowEnd(f inventory.RawFlow, raw inventory.RawEndpoint, serves
 		return e
 	}
 	f.RawEndpoint, f.Serves = raw, serves
+	if !serves {
+		f.Processes = b.processes(f.Proto, raw, f.Server)
+	}
 	return names.FlowEndpoint(f)
 }

@@ -1,11 +1,13 @@
 package model
 
+import "slices"
+
 // Next gives an empty aggregator that goes on where this one stops: it knows
-// the same servers. Nothing may be added to the old one any more; what it holds
-// may be read by another goroutine.
+// the same servers and gates. Nothing may be added to the old one any more; what
+// it holds may be read by another goroutine.
 func (a *Aggregator) Next() *Aggregator {
 	next := New(a.limits)
-	next.servers = a.servers
+	next.servers, next.gates, next.lost = a.servers, a.gates, a.lost
 	return next
 }
 
@@ -14,6 +16,11 @@ func (a *Aggregator) Merge(s *Sealed) {
 	for i := range s.paths {
 		a.mergePath(s, &s.paths[i])
 	}
+	a.mergeRest(s)
+}
+
+// mergeRest adds all but the paths.
+func (a *Aggregator) mergeRest(s *Sealed) {
 	for i := range s.traffic {
 		t := &s.traffic[i]
 		if to := a.endpoint(t.end, t.tx.Packets+t.rx.Packets); to != nil {
@@ -22,47 +29,75 @@ func (a *Aggregator) Merge(s *Sealed) {
 		}
 	}
 	for _, d := range s.drops {
+		d.sum.last = later(d.sum.last, s.to)
 		a.addDrops(d.key, d.sum)
 	}
 	for i := range s.tcp {
 		a.mergeTCP(s, &s.tcp[i])
 	}
+	a.AddCounters(s.counters)
+	for _, c := range s.cpus {
+		a.addCPU(c.key, c.sum)
+	}
+	for _, l := range s.lostAt {
+		a.addLostAt(l.key, l.n)
+	}
+	for i := range s.exchanges {
+		a.mergeExchange(s, &s.exchanges[i])
+	}
+	a.sockets = a.sockets || s.sockets
+	for i := range s.dns {
+		a.mergeDNS(s, &s.dns[i])
+	}
 	for i := range s.slow {
 		j := &s.slow[i]
 		a.slow.offer(j.start, j.key, j.hops, j.total)
 	}
+	a.behind.merge(s.behind, a.limits.Endpoints)
+	a.connectors.merge(s.connectors, a.limits.Endpoints)
 	a.notes.merge(s.notes)
+}
+
+// Sum is the snapshot of several sealed parts together, without merging their
+// paths: what an aggregator would give that has merged all of them. With lean,
+// the hops of paths are left out until [Path.AllHops] asks for them: of
+// thousands of paths a screen shows a few.
+func Sum(parts []*Sealed, limits Limits, names Names, meta Meta, lean bool) Snapshot {
+	rest := New(limits)
+	for _, s := range parts {
+		rest.mergeRest(s)
+	}
+	return rest.build(parts, names, meta, !lean)
 }
 
 func (a *Aggregator) mergeTCP(s *Sealed, from *sealedTCP) {
 	to := a.tcpSide(from.key)
 	if to == nil {
-		a.notes.otherTCP += from.retransmits.Total()
+		a.notes.otherTCP += from.retransmits.Total() + from.connects.Total() + from.resets.Sent + from.resets.Received
 		return
 	}
 	to.rtt.mergeSealed(s, &from.rtt)
 	to.segments += from.segments
 	to.retransmits.add(from.retransmits)
+	to.connects.add(from.connects)
+	to.resets.add(from.resets)
+	to.last.merge(from.last)
+	to.last.merge(from.happened(s.to))
+	for i, d := range from.times {
+		if d != nil {
+			a.times(&to.times[i]).mergeSealed(s, d)
+		}
+	}
 }
 
 func (a *Aggregator) mergePath(s *Sealed, from *sealedPath) {
 	k := from.key
-	p := a.paths[k]
-	if p == nil {
-		if len(a.paths) >= a.limits.Paths && !k.other {
-			k = rawKey{proto: k.proto, response: k.response, other: true}
-			a.notes.otherPaths += from.total.count
-			p = a.paths[k]
-		}
-		if p == nil {
-			p = newRawPath(a.maps)
-			a.paths[k] = p
-		}
-	}
+	p := a.path(k, from.total.samples, from.total.count, int(from.hops.to-from.hops.from))
 	p.total.mergeSealed(s, &from.total)
 	p.bytes += from.bytes
 	hops := s.hops[from.hops.from:from.hops.to]
-	index := make([]int, len(hops))
+	index := slices.Grow(a.index[:0], len(hops))[:len(hops)]
+	a.index = index
 	guess := 0 // mostly the same hops in the same order
 	for i := range hops {
 		at := p.find(hops[i].key, guess)
@@ -82,21 +117,12 @@ func (a *Aggregator) mergePath(s *Sealed, from *sealedPath) {
 		}
 	}
 	for _, r := range s.rows[from.rows.from:from.rows.to] {
-		row := p.tail.bucket(int(r.bucket))
+		row := p.tail.bucket(r.bucket)
 		row.count += r.count
 		for i, ns := range s.ns[r.ns.from:r.ns.to] {
-			row.add(index[i], ns)
+			row.add(index[i], ns, len(p.hops))
 		}
 	}
-}
-
-func (d *dist) mergeSealed(s *Sealed, o *sealedDist) {
-	s.into(d.sketch, o)
-	d.sum += o.sum
-	d.count += o.count
-	d.samples += o.samples
-	d.min = min(d.min, o.min)
-	d.max = max(d.max, o.max)
 }
 
 func (s *hopStats) followTimes(to int, n uint64) {
@@ -115,6 +141,9 @@ func (n *notes) merge(o notes) {
 	n.otherDrops += o.otherDrops
 	n.otherEndpoints += o.otherEndpoints
 	n.otherTCP += o.otherTCP
+	n.otherCounters += o.otherCounters
+	n.otherExchanges += o.otherExchanges
+	n.otherDNS += o.otherDNS
 	n.hopMismatch += o.hopMismatch
 	n.negative += o.negative
 	n.unusable += o.unusable

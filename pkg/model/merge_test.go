@@ -159,15 +159,15 @@ func TestHeatAndWorstP99(t *testing.T) {
 		hop, where string
 		ns         int64
 	}{{"", "", 8_009_000}, {"qdisc", "veth of api", 8_000_000}, {"xmit", "eth0 of web", 1000}} {
-		heat := s.Heat(shop(), slow.ID(), c.hop, c.where)
+		heat := NewNaming(shop()).Heat(s, slow.ID(), c.hop, c.where)
 		if len(heat) != 1 || heat[HeatRow(c.ns)] != 300 {
 			t.Errorf("heat of %q: %v, want 300 in row %d", c.hop, heat, HeatRow(c.ns))
 		}
 	}
-	if heat := s.Heat(shop(), slow.ID(), "driver", "eth0 of web"); len(heat) != 0 {
+	if heat := NewNaming(shop()).Heat(s, slow.ID(), "driver", "eth0 of web"); len(heat) != 0 {
 		t.Errorf("heat of a hop that is not there: %v", heat)
 	}
-	worst := s.WorstP99(shop(), func(e inventory.Endpoint) string { return e.Name })
+	worst := NewNaming(shop()).WorstP99(s, func(e inventory.Endpoint) string { return e.Name })
 	if len(worst) != 2 || worst["web"] != worst["api"] || worst["web"] != *slow.Total.P99Ns {
 		t.Errorf("worst p99 %v, want %d for both", worst, *slow.Total.P99Ns)
 	}

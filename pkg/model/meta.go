@@ -9,6 +9,8 @@ import (
 
 // Names joins the raw facts of journeys with names. It is asked only when a
 // snapshot is taken, so that what was seen before it was known is named too.
+// Implementations can be compared by ==, and those that are equal give equal
+// answers.
 type Names interface {
 	// Endpoint names one end of a journey. It always has an answer: the
 	// address, where nothing better is known.
@@ -51,6 +53,7 @@ type Meta struct {
 	Containers    []inventory.Container
 	Symbols       Symbols // nil: reasons and locations stay numbers
 	Bins          bool    // distributions with their bins
+	NoDNS         bool    // DNS was not looked at
 }
 
 func (m Meta) reason(n uint32) string {
@@ -63,6 +66,9 @@ func (m Meta) reason(n uint32) string {
 }
 
 func (m Meta) symbol(addr uint64) string {
+	if addr == 0 {
+		return ""
+	}
 	if m.Symbols != nil {
 		if s := m.Symbols.Symbol(addr); s != "" {
 			return s

@@ -5,15 +5,16 @@ package model
 // with the smaller mean position comes first. Where journeys disagree the
 // majority decides; a longer cycle is cut at its earliest mean position. earlier
 // compares two of n hops by position and must be a strict total order.
-func hopOrder(n int, edges map[[2]int]uint64, earlier func(i, k int) bool) []int {
+// Each pair of hops has at most one edge in each direction.
+func hopOrder(n int, edges []edgeSum, earlier func(i, k int) bool) []int {
 	before := make([]int, n) // hops that still have to come before this one
-	after := make([][]int, n)
-	for e, c := range edges {
-		if e[0] == e[1] || c <= edges[[2]int{e[1], e[0]}] {
+	ruled := make([]edgeSum, 0, len(edges))
+	for _, e := range edges {
+		if e.from == e.to || e.n <= times(edges, e.to, e.from) {
 			continue // the minority, or a draw
 		}
-		after[e[0]] = append(after[e[0]], e[1])
-		before[e[1]]++
+		ruled = append(ruled, e)
+		before[e.to]++
 	}
 	order := make([]int, 0, n)
 	done := make([]bool, n)
@@ -24,11 +25,23 @@ func hopOrder(n int, edges map[[2]int]uint64, earlier func(i, k int) bool) []int
 		}
 		done[next] = true
 		order = append(order, next)
-		for _, i := range after[next] {
-			before[i]--
+		for _, e := range ruled {
+			if e.from == next {
+				before[e.to]--
+			}
 		}
 	}
 	return order
+}
+
+// times is how often one hop followed another.
+func times(edges []edgeSum, from, to int) uint64 {
+	for i := range edges {
+		if edges[i].from == from && edges[i].to == to {
+			return edges[i].n
+		}
+	}
+	return 0
 }
 
 // earliest is the first of the n hops that pass, or -1.

@@ -38,7 +38,7 @@ func TestOrderOfHops(t *testing.T) {
 }
 
 func TestOrderOfACycle(t *testing.T) {
-	edges := map[[2]int]uint64{{0, 1}: 5, {1, 2}: 5, {2, 0}: 4, {2, 3}: 1}
+	edges := []edgeSum{{0, 1, 5}, {1, 2, 5}, {2, 0, 4}, {2, 3, 1}}
 	got := hopOrder(4, edges, func(i, k int) bool { return i < k })
 	if !slices.Equal(got, []int{0, 1, 2, 3}) {
 		t.Errorf("got %v: every hop once, cut at the first", got)

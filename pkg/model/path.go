@@ -32,15 +32,25 @@ type hopStats struct {
 type rawPath struct {
 	total dist
 	bytes uint64
+	busy  bool // counts toward the limit of those with more than a few samples
 	hops  []hopStats
 	tail  tail
+
+	// Memory of the first bin and the first edge of each hop: one object for
+	// all of them instead of two for each.
+	firstBins  []bin
+	firstEdges []edge
 }
 
 // mappings are the bin layouts that all distributions share.
 type mappings struct{ fine, coarse mapping.IndexMapping }
 
-func newRawPath(m mappings) *rawPath {
-	return &rawPath{total: newDist(m.fine), tail: newTail(m.coarse)}
+// newRawPath makes an empty one with room for some hops.
+func newRawPath(m mappings, hops int) *rawPath {
+	return &rawPath{
+		total: newDist(m.fine), tail: newTail(m.coarse), hops: make([]hopStats, 0, hops),
+		firstBins: make([]bin, hops), firstEdges: make([]edge, hops),
+	}
 }
 
 // add counts a journey. It reports how many of its hops fell into the hop that
@@ -64,7 +74,7 @@ func (p *rawPath) add(hops []journey.Hop, total int64, weight, bytes uint64, lim
 		}
 		s.dist.add(int64(h.Duration), weight)
 		s.position += uint64(i)
-		row.add(at, uint64(h.Duration)*weight)
+		row.add(at, uint64(h.Duration)*weight, len(hops))
 		if prev >= 0 {
 			p.hops[prev].follow(at)
 		}
@@ -96,7 +106,11 @@ func (p *rawPath) insert(k hopKey, limit int, m mappings) int {
 			return at
 		}
 	}
-	p.hops = append(p.hops, hopStats{key: k, dist: newDist(m.fine)})
+	h := hopStats{key: k, dist: newDist(m.fine)}
+	if at := len(p.hops); at < len(p.firstBins) {
+		h.dist.bins, h.next = p.firstBins[at:at:at+1], p.firstEdges[at:at:at+1]
+	}
+	p.hops = append(p.hops, h)
 	return len(p.hops) - 1
 }
 

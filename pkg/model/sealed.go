@@ -1,9 +1,9 @@
 package model
 
 import (
+	"maps"
+	"time"
 	"unsafe"
-
-	"github.com/DataDog/sketches-go/ddsketch"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -13,32 +13,38 @@ import (
 // the bins that something fell into, in a few flat slices. A second of traffic
 // takes a tenth of its aggregator's memory, so that minutes of them fit.
 type Sealed struct {
-	maps    mappings
-	paths   []sealedPath
-	hops    []sealedHop
-	edges   []edge
-	rows    []sealedRow
-	bins    []bin
-	ns      []uint64 // of the rows
-	traffic []sealedTraffic
-	drops   []sealedDrop
-	tcp     []sealedTCP
-	slow    []slowJourney
-	notes   notes
+	maps        mappings
+	to          time.Time // see Date
+	paths       []sealedPath
+	hops        []sealedHop
+	edges       []edge
+	rows        []sealedRow
+	bins        []bin
+	ns          []uint64 // of the rows
+	traffic     []sealedTraffic
+	drops       []sealedDrop
+	tcp         []sealedTCP
+	lostAt      []sealedLost
+	cpus        []sealedCPU
+	dns         []sealedDNS
+	counters    []CounterCount
+	slow        []slowJourney
+	notes       notes
+	sockets     bool
+	exchanges   []sealedExchange
+	parts       []sealedPart
+	slowAnswers []sealedSlow
+	slowParts   []slowPart
+	behind      map[journey.Place][]uint64 // cgroups behind each gate
+	connectors  connectors
 }
 
 // span is a part of one of the flat slices.
 type span struct{ from, to uint32 }
 
-// bin is one bin of a sketch; at most ten seconds of packets are in it.
-type bin struct {
-	index int32
-	count uint32
-}
-
 type sealedDist struct {
 	bins           span
-	zero           uint32 // below what the sketch can index: 0 ns
+	zero           uint64 // below what the sketch can index: 0 ns
 	sum            uint64
 	count, samples uint64
 	min, max       int64
@@ -74,21 +80,39 @@ type sealedDrop struct {
 	sum dropSum
 }
 
+type sealedCPU struct {
+	key cpuKey
+	sum cpuSum
+}
+
+type sealedLost struct {
+	key lostKey
+	n   uint64
+}
+
 type sealedTCP struct {
 	key         tcpKey
 	rtt         sealedDist
 	segments    uint64
 	retransmits RetransmitKinds
+	connects    Connects
+	resets      Resets
+	last        lastTimes
+
+	times [tcpTimes]*sealedDist // nil: nothing was measured
 }
 
 // Seal copies what was added so far.
 func (a *Aggregator) Seal() *Sealed {
 	s := &Sealed{
-		maps:    a.maps,
-		paths:   make([]sealedPath, 0, len(a.paths)),
-		traffic: make([]sealedTraffic, 0, len(a.traffic)),
-		drops:   make([]sealedDrop, 0, len(a.drops)),
-		notes:   a.notes,
+		maps:       a.maps,
+		paths:      make([]sealedPath, 0, len(a.paths)),
+		traffic:    make([]sealedTraffic, 0, len(a.traffic)),
+		drops:      make([]sealedDrop, 0, len(a.drops)),
+		notes:      a.notes,
+		behind:     maps.Clone(a.behind.cgroups),
+		connectors: maps.Clone(a.connectors),
+		sockets:    a.sockets,
 	}
 	s.reserve(a)
 	for k, p := range a.paths {
@@ -103,34 +127,73 @@ func (a *Aggregator) Seal() *Sealed {
 		s.drops = append(s.drops, sealedDrop{k, n})
 	}
 	for k, t := range a.tcp {
-		s.tcp = append(s.tcp, sealedTCP{k, s.dist(&t.rtt), t.segments, t.retransmits})
+		s.tcp = append(s.tcp, sealedTCP{
+			k, s.dist(&t.rtt), t.segments, t.retransmits, t.connects, t.resets, t.last,
+			s.sealTimes(t),
+		})
+	}
+	for k, x := range a.exchanges {
+		s.exchange(k, x)
+	}
+	for k, n := range a.counters {
+		s.counters = append(s.counters, CounterCount{k, n})
+	}
+	s.sealDNS(a.dns)
+	for k, n := range a.cpus {
+		s.cpus = append(s.cpus, sealedCPU{k, n})
+	}
+	for k, n := range a.lostAt {
+		s.lostAt = append(s.lostAt, sealedLost{k, n})
 	}
 	for _, j := range a.slow.kept {
 		j.hops = append([]journey.Hop(nil), j.hops...)
 		s.slow = append(s.slow, j)
 	}
-	s.clip()
 	return s
 }
 
-// reserve makes room for the hops and their bins, whose number is near that of
-// the samples as long as there are few of them.
+// Date says at which time the part ended, so that what it is merged into knows
+// when something happened last. It comes before anything else is done with it.
+func (s *Sealed) Date(to time.Time) { s.to = to }
+
+// reserve makes room for what is about to be copied, so that nothing is copied
+// twice and no memory is left over.
 func (s *Sealed) reserve(a *Aggregator) {
-	hops, bins := 0, 0
+	var hops, edges, rows, ns, bins int
 	for _, p := range a.paths {
 		hops += len(p.hops)
-		bins += (len(p.hops) + 1) * int(min(p.total.samples, 24))
+		bins += len(p.total.bins)
+		for i := range p.hops {
+			bins += len(p.hops[i].dist.bins)
+			edges += len(p.hops[i].next)
+		}
+		rows += len(p.tail.rows)
+		for i := range p.tail.rows {
+			ns += len(p.tail.rows[i].hops)
+		}
+	}
+	for _, t := range a.tcp {
+		bins += len(t.rtt.bins)
+		for _, d := range t.times {
+			if d != nil {
+				bins += len(d.bins)
+			}
+		}
+	}
+	for _, x := range a.exchanges {
+		bins += len(x.total.bins) + len(x.rtt.bins)
+		for i := range x.parts {
+			bins += len(x.parts[i].dist.bins)
+		}
+	}
+	for _, d := range a.dns {
+		bins += len(d.latency.bins)
 	}
 	s.hops = make([]sealedHop, 0, hops)
-	s.edges = make([]edge, 0, hops)
+	s.edges = make([]edge, 0, edges)
+	s.rows = make([]sealedRow, 0, rows)
+	s.ns = make([]uint64, 0, ns)
 	s.bins = make([]bin, 0, bins)
-}
-
-// clip gives back what the appends took too much.
-func (s *Sealed) clip() {
-	s.bins = append(make([]bin, 0, len(s.bins)), s.bins...)
-	s.ns = append(make([]uint64, 0, len(s.ns)), s.ns...)
-	s.rows = append(make([]sealedRow, 0, len(s.rows)), s.rows...)
 }
 
 func (s *Sealed) path(k rawKey, p *rawPath) {
@@ -146,11 +209,9 @@ func (s *Sealed) path(k rawKey, p *rawPath) {
 	}
 	out.hops.to = uint32(len(s.hops))
 	out.rows.from = uint32(len(s.rows))
-	for bucket, r := range p.tail.rows {
-		if r.count == 0 {
-			continue
-		}
-		x := sealedRow{bucket: int32(bucket), count: r.count}
+	for i := range p.tail.rows {
+		r := &p.tail.rows[i]
+		x := sealedRow{bucket: r.bucket, count: r.count}
 		x.ns.from = uint32(len(s.ns))
 		s.ns = append(s.ns, r.hops...)
 		x.ns.to = uint32(len(s.ns))
@@ -163,40 +224,33 @@ func (s *Sealed) path(k rawKey, p *rawPath) {
 func (s *Sealed) dist(d *dist) sealedDist {
 	out := sealedDist{
 		sum: d.sum, count: d.count, samples: d.samples, min: d.min, max: d.max,
-		zero: clampCount(d.sketch.GetZeroCount()),
+		zero: d.zero,
 	}
 	out.bins.from = uint32(len(s.bins))
-	d.sketch.GetPositiveValueStore().ForEach(func(index int, count float64) bool {
-		s.bins = append(s.bins, bin{int32(index), clampCount(count)})
-		return false
-	})
+	s.bins = append(s.bins, d.bins...)
 	out.bins.to = uint32(len(s.bins))
 	return out
 }
 
-func clampCount(n float64) uint32 {
-	return uint32(min(n, 1<<32-1))
+func (s *Sealed) sealTimes(t *tcpStats) (out [tcpTimes]*sealedDist) {
+	for i, d := range t.times {
+		if d != nil {
+			sealed := s.dist(d)
+			out[i] = &sealed
+		}
+	}
+	return out
 }
 
 // Size is about the memory in bytes that it takes.
 func (s *Sealed) Size() int {
 	return int(unsafe.Sizeof(*s)) +
 		sizeOf(s.paths) + sizeOf(s.hops) + sizeOf(s.edges) + sizeOf(s.rows) + sizeOf(s.bins) +
-		sizeOf(s.ns) + sizeOf(s.traffic) + sizeOf(s.drops) + sizeOf(s.tcp) + sizeOf(s.slow) +
-		len(s.slow)*16*int(unsafe.Sizeof(journey.Hop{}))
+		sizeOf(s.ns) + sizeOf(s.exchanges) + sizeOf(s.parts) + sizeOf(s.slowAnswers) + sizeOf(s.slowParts) + sizeOf(s.traffic) + sizeOf(s.drops) + sizeOf(s.tcp) + sizeOf(s.dns) + sizeOf(s.counters) + sizeOf(s.lostAt) + sizeOf(s.cpus) + sizeOf(s.slow) +
+		len(s.slow)*16*int(unsafe.Sizeof(journey.Hop{})) + (len(s.behind)+len(s.connectors))*gateSize
 }
 
 func sizeOf[T any](s []T) int {
 	var one T
 	return cap(s) * int(unsafe.Sizeof(one))
-}
-
-// into adds the distribution to a sketch of the same mapping.
-func (s *Sealed) into(sketch *ddsketch.DDSketch, d *sealedDist) {
-	// The sketch refuses only NaN and negative counts.
-	_ = sketch.AddWithCount(0, float64(d.zero))
-	store := sketch.GetPositiveValueStore()
-	for _, b := range s.bins[d.bins.from:d.bins.to] {
-		store.AddWithCount(int(b.index), float64(b.count))
-	}
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
@@ -42,17 +43,22 @@ func (e End) Endpoint() inventory.Endpoint {
 
 // WorstP99 is, for each end, the highest p99 in ns among the paths of which it
 // is an end. key chooses what counts as one end.
-func (s *Sealed) WorstP99(names Names, key func(inventory.Endpoint) string) map[string]int64 {
-	b := s.naming(names)
+func (n *Naming) WorstP99(s *Sealed, key func(inventory.Endpoint) string) map[string]int64 {
+	n.b.learn(s)
 	out := map[string]int64{}
 	for i := range s.paths {
 		p := &s.paths[i]
 		p99 := s.quantile(&p.total, 0.99)
-		from, to := otherEnd(), otherEnd()
-		if !p.key.other {
-			from, to = b.flowEnds(p.key)
+		ends, ok := n.rows[p.key]
+		if !ok {
+			from, to := otherEnd(), otherEnd()
+			if !p.key.other {
+				from, to = n.b.flowEnds(p.key)
+			}
+			ends = [2]string{key(from), key(to)}
+			n.rows[p.key] = ends
 		}
-		for _, e := range []string{key(from), key(to)} {
+		for _, e := range ends {
 			out[e] = max(out[e], p99)
 		}
 	}
@@ -94,8 +100,9 @@ func HeatEdge(row int) int64 {
 // Heat counts the packets of one path, or those of one of its hops, by
 // duration. hop and where are empty for the whole path. The key of the result
 // is the row, see [HeatRow].
-func (s *Sealed) Heat(names Names, path PathID, hop, where string) map[int]uint64 {
-	b := s.naming(names)
+func (n *Naming) Heat(s *Sealed, path PathID, hop, where string) map[int]uint64 {
+	b := n.b
+	b.learn(s)
 	out := map[int]uint64{}
 	for i := range s.paths {
 		p := &s.paths[i]
@@ -108,7 +115,7 @@ func (s *Sealed) Heat(names Names, path PathID, hop, where string) map[int]uint6
 		}
 		for k := p.hops.from; k < p.hops.to; k++ {
 			h := &s.hops[k]
-			if n, _ := b.hopName(h.key); n.hop == hop && n.where == where {
+			if name, _ := b.hopName(h.key); name.hop == hop && name.where == where {
 				s.heat(out, &h.dist)
 			}
 		}
@@ -118,7 +125,7 @@ func (s *Sealed) Heat(names Names, path PathID, hop, where string) map[int]uint6
 
 func (s *Sealed) heat(out map[int]uint64, d *sealedDist) {
 	if d.zero > 0 {
-		out[HeatRow(0)] += uint64(d.zero)
+		out[HeatRow(0)] += d.zero
 	}
 	for _, b := range s.bins[d.bins.from:d.bins.to] {
 		out[HeatRow(int64(s.maps.fine.Value(int(b.index))))] += uint64(b.count)
@@ -136,21 +143,37 @@ func (b *builder) is(raw rawKey, id PathID) bool {
 		k.nat == id.NAT && int(k.published) == id.Published
 }
 
-func (s *Sealed) naming(names Names) *builder {
-	b := newNaming(names)
+// Naming joins raw facts of several sealed parts with names. What it has asked
+// for once it remembers, so that it is of one moment. It belongs to one
+// goroutine.
+type Naming struct {
+	b    *builder
+	rows map[rawKey][2]string // keys of the ends
+}
+
+// NewNaming begins with nothing remembered.
+func NewNaming(names Names) *Naming {
+	return &Naming{b: newBuilder(names), rows: map[rawKey][2]string{}}
+}
+
+// learn remembers who serves in a part, what passed which veth, and who
+// connected.
+func (b *builder) learn(s *Sealed) {
+	b.gates.merge(s.behind, math.MaxInt)
+	b.connectors.merge(s.connectors, math.MaxInt)
 	for i := range s.paths {
 		b.listeners.learn(s.paths[i].key)
 	}
-	return b
 }
 
-// newNaming joins raw facts with names outside of a snapshot.
-func newNaming(names Names) *builder {
+func newBuilder(names Names) *builder {
 	return &builder{
 		names:  names,
 		places: map[journey.Place]placeName{},
 		ends:   map[inventory.RawEndpoint]inventory.Endpoint{},
 
-		listeners: listeners{},
+		listeners:  listeners{},
+		gates:      newBehind(),
+		connectors: connectors{},
 	}
 }

@@ -18,10 +18,13 @@ type Snapshot struct {
 	Ended       string      `json:"ended"` // duration, signal, limit, error
 	Accounting  Accounting  `json:"accounting"`
 	Cost        Cost        `json:"cost"`
+	HostStats   HostStats   `json:"host_stats"`
 	Findings    []Finding   `json:"findings"`
 	Containers  []Container `json:"containers"`
 	Paths       []Path      `json:"paths"`
 	TCP         []TCP       `json:"tcp"`
+	Exchanges   []Exchange  `json:"exchanges"`
+	DNS         []DNS       `json:"dns"` // null when it was not looked at
 	Drops       []Drop      `json:"drops"`
 	Slowest     []Slow      `json:"slowest"`
 }
@@ -71,9 +74,11 @@ type Container struct {
 	CgroupID uint64      `json:"cgroup_id"`
 	Netns    uint32      `json:"netns"`
 	State    string      `json:"state"`
+	GoneAt   *time.Time  `json:"gone_at"` // when it was removed, nil while it exists
 	Networks []Network   `json:"networks"`
 	TX       PacketCount `json:"tx"`
 	RX       PacketCount `json:"rx"`
+	CPU      CPU         `json:"cpu"`
 }
 
 // Network is a container's leg in one network.
@@ -115,6 +120,8 @@ type Path struct {
 	Bytes         uint64 `json:"bytes"`
 	Total         Dist   `json:"total"`
 	Hops          []Hop  `json:"hops"`
+
+	later *laterHops // where Hops are left out, see AllHops
 }
 
 // Hop is one hop of a path, in the order in which packets meet it. Shares are
@@ -167,12 +174,85 @@ type TCP struct {
 	RTT          Dist        `json:"rtt"`  // the kernel's smoothed round trip time at each packet received
 	SegmentsSent uint64      `json:"segments_sent"`
 	Retransmits  Retransmits `json:"retransmits"`
+
+	Connect    *Dist     `json:"connect"`     // of connections that were made; null: none was
+	AcceptWait *Dist     `json:"accept_wait"` // of a server: from the end of the handshake to accept(2); null: not measured
+	App        *Dist     `json:"app"`         // of a server: from the read of a request to the first byte of its answer
+	SockRecv   *Dist     `json:"sock_recv"`   // from the arrival of a request's, or an answer's, last byte to its read
+	Resets     *Resets   `json:"resets"`      // exact; null: unknown
+	Connects   *Connects `json:"connects"`    // exact; null: unknown, or a server's side
+
+	LastRetransmit time.Time `json:"-"` // the end of the last second that had one, for those who watch; zero: unknown
+	LastReset      time.Time `json:"-"` // the same of those sent
+}
+
+// Exchange is requests and their answers between two ends, and where the time
+// between them went: the sums of the parts add up to that of the total.
+type Exchange struct {
+	From          End               `json:"from"` // who asks
+	To            End               `json:"to"`   // who answers
+	Port          uint16            `json:"port"` // as the server has it
+	PublishedPort *int              `json:"published_port"`
+	Proxied       bool              `json:"proxied"`     // by docker-proxy
+	View          string            `json:"view"`        // both, client, server: at which ends it was seen
+	Count         uint64            `json:"count"`       // weighted estimate
+	Excluded      uint64            `json:"excluded"`    // weighted estimate of what was left out
+	ExcludedBy    map[string]uint64 `json:"excluded_by"` // the same by reason
+	Total         Dist              `json:"total"`
+	RTT           *Dist             `json:"rtt"` // smoothed round trip time of the client's leg
+	Parts         []ExchangePart    `json:"parts"`
+	Slowest       []SlowExchange    `json:"slowest"` // the slowest first
+}
+
+// ExchangePart is where some of an exchange's time went. Its distribution is of
+// the exchanges that have the part.
+type ExchangePart struct {
+	Part     string  `json:"part"`
+	Where    string  `json:"where"`
+	Share    float64 `json:"share"` // of the time of all exchanges of the row
+	Estimate bool    `json:"estimate"`
+	Dist     Dist    `json:"dist"`
+}
+
+// SlowExchange is one of the slowest exchanges of a row. Its parts sum to its total.
+type SlowExchange struct {
+	At      time.Time  `json:"at"` // begin of the request
+	TotalNs int64      `json:"total_ns"`
+	Parts   []SlowPart `json:"parts"` // those that took time
+}
+
+// SlowPart is where some of a slow exchange's time went.
+type SlowPart struct {
+	Part     string `json:"part"`
+	Where    string `json:"where"`
+	Estimate bool   `json:"estimate"`
+	Ns       int64  `json:"ns"`
 }
 
 // Retransmits counts retransmitted segments.
 type Retransmits struct {
 	Total uint64 `json:"total"`
 	RetransmitKinds
+	LostAt []LostAt `json:"lost_at"` // where the originals died, of those of which both were tracked
+}
+
+// DNS is what one end asked one name server over UDP, counted exactly whatever
+// the sample rate. Queries = Answered + Timeout + Superseded + Pending.
+type DNS struct {
+	Container  *string           `json:"container"` // that asked; null for others
+	From       End               `json:"from"`
+	To         End               `json:"to"`
+	Resolver   string            `json:"resolver"`   // address, as the asking socket sees it
+	Forwarded  bool              `json:"forwarded"`  // asked by Docker's name server, for the container
+	Queries    uint64            `json:"queries"`    // a repeated one counts once
+	Answered   uint64            `json:"answered"`   // whatever the answer was
+	Timeout    uint64            `json:"timeout"`    // no answer within [dns.Timeout]
+	Superseded uint64            `json:"superseded"` // none either, but another name server answered the same
+	Pending    uint64            `json:"pending"`    // waiting when the trace ended
+	Retries    uint64            `json:"retries"`    // datagrams beyond the first of a query
+	Truncated  uint64            `json:"truncated"`  // answers that ask for TCP
+	Rcode      map[string]uint64 `json:"rcode"`      // answers by code; those that came are listed
+	Latency    Dist              `json:"latency"`    // from the first datagram of a query to its answer
 }
 
 // Drop is one group of dropped packets, counted exactly whatever the sample rate.
@@ -190,7 +270,11 @@ type Drop struct {
 	Count     uint64  `json:"count"`
 
 	Stack        []string `json:"stack"`
-	AttributedBy string   `json:"attributed_by"` // journey, socket, device, address, none
+	Stage        *string  `json:"stage"`         // raw, conntrack, mangle, dnat, filter, snat; null unless netfilter dropped them
+	Rule         *string  `json:"rule"`          // inferred: the only one whose counter moved alike
+	AttributedBy string   `json:"attributed_by"` // journey, socket, device, address, counter, none
+
+	LastAt time.Time `json:"-"` // the end of the last second that had one, for those who watch; zero: unknown
 }
 
 // Slow is one of the slowest journeys.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/DataDog/sketches-go/ddsketch/mapping"
@@ -19,73 +20,78 @@ const (
 // which are up to one bucket's width (8.4 %) faster than the path's p99.
 type tail struct {
 	mapping mapping.IndexMapping
-	rows    map[int]*tailRow
+	rows    []tailRow // by bucket
 }
 
 type tailRow struct {
-	count uint64   // Σ weight of the journeys
-	hops  []uint64 // Σ ns × weight by the path's hop index; missing is 0
+	bucket int32
+	count  uint64   // Σ weight of the journeys
+	hops   []uint64 // Σ ns × weight by the path's hop index; missing is 0
 }
 
-func newTail(m mapping.IndexMapping) tail {
-	return tail{mapping: m, rows: map[int]*tailRow{}}
-}
+func newTail(m mapping.IndexMapping) tail { return tail{mapping: m} }
 
-// row is the bucket for journeys of the given total in ns.
+// row is the bucket for journeys of the given total in ns. It is good until the
+// next one is asked for.
 func (t *tail) row(total int64) *tailRow {
-	return t.bucket(t.mapping.Index(float64(max(total, 1))))
+	return t.bucket(int32(t.mapping.Index(float64(max(total, 1)))))
 }
 
-func (t *tail) bucket(i int) *tailRow {
-	r := t.rows[i]
-	if r == nil {
-		r = &tailRow{}
-		t.rows[i] = r
+func (t *tail) bucket(i int32) *tailRow {
+	at, found := slices.BinarySearchFunc(t.rows, i, func(r tailRow, i int32) int { return cmp.Compare(r.bucket, i) })
+	if !found {
+		t.rows = slices.Insert(t.rows, at, tailRow{bucket: i})
 	}
-	return r
+	return &t.rows[at]
 }
 
-func (r *tailRow) add(hop int, ns uint64) {
+// add counts time in a hop of a path that has about so many.
+func (r *tailRow) add(hop int, ns uint64, hops int) {
+	if r.hops == nil {
+		r.hops = make([]uint64, 0, max(hops, hop+1))
+	}
 	for len(r.hops) <= hop {
 		r.hops = append(r.hops, 0)
 	}
 	r.hops[hop] += ns
 }
 
-// merge adds another tail, whose hop i is hop index[i] here.
-func (t *tail) merge(o *tail, index []int) {
-	for i, from := range o.rows {
-		to := t.bucket(i)
-		to.count += from.count
-		for hop, ns := range from.hops {
-			to.add(index[hop], ns)
-		}
-	}
+// tailBuckets counts journeys by bucket, to find where a tail begins.
+type tailBuckets struct {
+	first  int32 // bucket of counts[0]
+	counts []uint64
 }
 
-// sums is what each of n hops took in the tail, in ns × weight, and how many
-// journeys the tail has.
-func (t *tail) sums(n int) (ns []uint64, journeys uint64) {
-	buckets := make([]int, 0, len(t.rows))
-	var count uint64
-	for i, r := range t.rows {
-		buckets = append(buckets, i)
-		count += r.count
+func (t *tailBuckets) reset() { t.counts = t.counts[:0] }
+
+func (t *tailBuckets) add(bucket int32, n uint64) {
+	if len(t.counts) == 0 {
+		t.first = bucket
 	}
-	slices.Sort(buckets)
-	out := make([]uint64, n)
-	rank := tailQuantile * (float64(count) - 1) // as the sketch counts ranks
-	var seen uint64
-	for _, i := range buckets {
-		r := t.rows[i]
-		seen += r.count
-		if float64(seen) <= rank {
-			continue
-		}
-		journeys += r.count
-		for hop, ns := range r.hops {
-			out[hop] += ns
-		}
+	if less := int(t.first - bucket); less > 0 {
+		t.counts = slices.Insert(t.counts, 0, make([]uint64, less)...)
+		t.first = bucket
 	}
-	return out, journeys
+	for int(bucket-t.first) >= len(t.counts) {
+		t.counts = append(t.counts, 0)
+	}
+	t.counts[bucket-t.first] += n
+}
+
+// slowest is the bucket in which the journey at a quantile is, and how many
+// journeys are in it and those above.
+func (t *tailBuckets) slowest(quantile float64) (bucket int32, journeys uint64) {
+	var all uint64
+	for _, n := range t.counts {
+		all += n
+	}
+	rank := quantile * (float64(all) - 1) // as the sketch counts ranks
+	var below uint64
+	for i, n := range t.counts {
+		if float64(below+n) > rank {
+			return t.first + int32(i), all - below
+		}
+		below += n
+	}
+	return t.first, all
 }

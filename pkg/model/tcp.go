@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -21,6 +22,48 @@ type tcpStats struct {
 	rtt         dist // smoothed round trip times, one a received packet
 	segments    uint64
 	retransmits RetransmitKinds
+	connects    Connects
+	resets      Resets
+	last        lastTimes
+
+	times [tcpTimes]*dist // nil: nothing was measured
+}
+
+// tcpTime is something that is measured of a side's connections.
+type tcpTime int
+
+const (
+	timeConnect tcpTime = iota
+	timeAccept
+	timeApp
+	timeSockRecv
+	tcpTimes
+)
+
+// lastTimes are when something happened last: the end of that second, zero when
+// unknown.
+type lastTimes struct{ retransmit, reset time.Time }
+
+func (l *lastTimes) merge(o lastTimes) {
+	l.retransmit, l.reset = later(l.retransmit, o.retransmit), later(l.reset, o.reset)
+}
+
+// happened is what a part that ended at the given time had of them.
+func (x *sealedTCP) happened(to time.Time) (l lastTimes) {
+	if x.retransmits.Total() > 0 {
+		l.retransmit = to
+	}
+	if x.resets.Sent > 0 {
+		l.reset = to
+	}
+	return l
+}
+
+func later(x, y time.Time) time.Time {
+	if y.After(x) {
+		return y
+	}
+	return x
 }
 
 // AddRetransmits counts retransmitted segments, tracked or not.
@@ -42,13 +85,17 @@ func (a *Aggregator) addTCP(j *journey.Journey, k rawKey, weight uint64) {
 	if j.Proto != journey.ProtoTCP {
 		return
 	}
-	if j.Flags&(journey.FlagInherited|journey.FlagReceived) == 0 {
+	if j.Flags&journey.FlagReceived == 0 {
 		port := j.First.Dst.Port()
 		if k.response {
 			port = j.First.Src.Port()
 		}
-		if s := a.tcpSide(tcpKey{owner: k.src, peer: j.First.Dst.Addr(), port: port, server: k.response}); s != nil {
-			s.segments += uint64(max(j.Segments, 1)) * weight
+		side := tcpKey{owner: k.src, peer: j.First.Dst.Addr(), port: port, server: k.response}
+		a.addLost(j, side)
+		if j.Flags&journey.FlagInherited == 0 { // else it counts with the packet that was split
+			if s := a.tcpSide(side); s != nil {
+				s.segments += uint64(max(j.Segments, 1)) * weight
+			}
 		}
 	}
 	if j.SRTT > 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
 )
@@ -27,8 +28,13 @@ type Pipeline struct {
 	mu    sync.Mutex
 	sinks []Sink
 	agg   *model.Aggregator
-	left  LeftOut
-	err   error
+	// unsummed leaves journeys to the sinks, for who never asks for a Snapshot.
+	unsummed bool
+	dns      *dns.Pairer
+	left     LeftOut
+	err      error
+
+	sockets sockets
 }
 
 // LeftOut counts the records that did not become part of the sums, or not whole.
@@ -36,11 +42,14 @@ type LeftOut struct {
 	Undecodable uint64 // the record makes no sense: a loss
 	Unmatched   uint64 // not of a wanted network, port or protocol: as asked for
 	Gaps        uint64 // in the sums, but a stop between two others was not seen
+	DNS         dns.LeftOut
 }
 
 // New makes a pipeline that aggregates what match wants.
 func New(match Match, sinks ...Sink) *Pipeline {
-	return &Pipeline{match: match, sinks: sinks, agg: model.New(model.Limits{})}
+	p := &Pipeline{match: match, sinks: sinks, agg: model.New(model.Limits{}), sockets: newSockets(Wanted{})}
+	p.dns = dns.NewPairer(p.lookup)
+	return p
 }
 
 // Record takes one raw record of the kernel side.
@@ -66,7 +75,9 @@ func (p *Pipeline) Journey(j *journey.Journey) {
 	if slices.ContainsFunc(p.hops, func(h journey.Hop) bool { return h.Kind == journey.HopUnknown }) {
 		p.left.Gaps += uint64(j.Weight)
 	}
-	p.agg.Add(j, p.hops)
+	if !p.unsummed {
+		p.agg.Add(j, p.hops)
+	}
 	for _, s := range p.sinks {
 		p.keepError(s.Journey(j, p.hops))
 	}
@@ -108,7 +119,9 @@ func (p *Pipeline) Err() error {
 func (p *Pipeline) LeftOut() LeftOut {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.left
+	left := p.left
+	left.DNS = p.dns.LeftOut()
+	return left
 }
 
 // Snapshot joins the sums with names.

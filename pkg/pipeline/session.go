@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hopscope/hopscope/pkg/hostcounters"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/probe"
@@ -24,8 +25,11 @@ type Options struct {
 	Sample      uint32  // one in Sample packets; 0: as MaxOverhead allows
 	MaxOverhead float64 // percent of all CPUs, for Sample 0
 	Slow        time.Duration
-	RingBytes   int // 0: default
+	RingBytes   int    // 0: default
+	Slots       uint32 // packets in flight at once, 0: default
+	NoDNS       bool   // read no DNS headers
 	DockerHost  string
+	Unsummed    bool // Snapshot is not asked for: a sink adds journeys up
 	ToolVersion string
 }
 
@@ -46,8 +50,14 @@ type Session struct {
 	mu       sync.Mutex
 	selected inventory.Selection
 
+	reading  sync.Mutex // of counters
+	counters *hostcounters.Tracker
+
+	listening *listenDrops // of the goroutine that takes signals
+
 	gov     governor
 	own     ownCost
+	clocks  clocks
 	started time.Time
 	zero    time.Time // wall-clock time of CLOCK_MONOTONIC 0
 	ended   time.Time
@@ -81,16 +91,24 @@ func (s *Session) open() error {
 		match.Network = newNetworkMatcher(s.inv, s.opts.Networks).has
 	}
 	s.pipe = New(match)
+	s.pipe.unsummed = s.opts.Unsummed
+	s.pipe.Want(s.wantedSockets())
 	s.learnServers()
 	s.probe, err = probe.Open(probe.Config{
-		Sample: s.gov.sample, Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Filter: s.filter(),
+		Sample: s.gov.sample, Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Slots: s.opts.Slots,
+		Filter: s.filter(), NoDNS: s.opts.NoDNS,
 	})
 	if err != nil {
 		return err
 	}
+	s.counters = hostcounters.New()
+	s.listening = newListenDrops(s.probe.ReasonsOfListeners())
+	s.takeCounters(true)
 	s.started = time.Now()
-	s.zero = s.started.Add(-time.Duration(monotonicNow()))
+	s.clocks.start()
+	s.zero = s.started.Add(-s.clocks.begun.monotonic)
 	s.own.start()
+	s.own.guess = s.estimates()
 	return nil
 }
 
@@ -123,11 +141,14 @@ func (s *Session) Run(ctx context.Context) error {
 		defer close(done)
 		s.watch(watch)
 	}()
-	err := s.probe.Read(ctx, Drain, s.pipe.Record)
+	err := s.probe.Read(ctx, Drain, probe.Records{Journey: s.pipe.Record, Event: s.event, DNS: s.pipe.DNS})
+	s.pipe.EndEvents()
 	stop()
 	<-done
+	s.pipe.EndDNS()
 	s.ended = time.Now()
-	return errors.Join(err, s.takeSignals(), s.pipe.Err())
+	s.takeCounters(true)
+	return errors.Join(err, s.takeSignals(true), s.pipe.Err())
 }
 
 // watch follows the containers and the cost while records flow.
@@ -150,7 +171,9 @@ func (s *Session) watch(ctx context.Context) {
 		case <-slices.C:
 			s.measure(ctx)
 		case <-look.C:
-			if err := s.takeSignals(); err != nil {
+			s.pipe.Advance(uint64(readClock(unix.CLOCK_MONOTONIC)))
+			s.takeCounters(false)
+			if err := s.takeSignals(false); err != nil {
 				s.pipe.noteError(err)
 			}
 		}
@@ -197,6 +220,7 @@ func (s *Session) Meta(ended string) (model.Meta, error) {
 		Cost:          s.own.cost(),
 		Containers:    s.inv.View().Containers(),
 		Symbols:       s.probe,
+		NoDNS:         !s.probe.ReadsDNS(),
 	}, nil
 }
 
@@ -217,7 +241,14 @@ func (s *Session) SnapshotAs(meta model.Meta) model.Snapshot {
 
 // AddSink gives what comes from now on to a sink, too. A sink's error ends
 // nothing; Run returns the first one.
-func (s *Session) AddSink(sink Sink) { s.pipe.addSink(sink) }
+func (s *Session) AddSink(sink Sink) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if to, ok := sink.(SignalSink); ok { // which counters there are was told before it came
+		s.pipe.noteError(to.Counters(s.counters.Known()))
+	}
+	s.pipe.addSink(sink)
+}
 
 // RemoveSink ends AddSink. When it returns, the sink gets nothing any more.
 func (s *Session) RemoveSink(sink Sink) { s.pipe.removeSink(sink) }
@@ -236,7 +267,21 @@ func (s *Session) accounting(c probe.Counts) model.Accounting {
 	a.Notes["undecodable"] = left.Undecodable
 	a.Notes["unmatched"] = left.Unmatched
 	a.Notes["gaps"] = left.Gaps
+	a.Notes["suspended_ms"] = uint64(s.clocks.slept().Milliseconds())
+	s.pipe.socketNotes(a.Notes)
+	a.Notes["dns_unmatched"] = left.DNS.Unmatched
+	a.Notes["dns_beyond"] = left.DNS.Beyond
 	return a
+}
+
+// Notes are sentences about what is missing or guessed at present, and what
+// happened to time since the start: a sleep of the host, a step of its clock.
+func (s *Session) Notes() []string {
+	notes := s.inv.Notes()
+	if s.opts.Sample == 0 && s.own.guess {
+		notes = append(notes, "what tracing costs is told only with CAP_SYS_ADMIN: --sample auto keeps to --max-overhead by an estimate")
+	}
+	return append(notes, s.clocks.notes()...)
 }
 
 // Counts is the kernel side's accounting.
@@ -266,12 +311,6 @@ func kernelRelease() string {
 		return ""
 	}
 	return unix.ByteSliceToString(u.Release[:])
-}
-
-func monotonicNow() int64 {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // every kernel has this clock
-	return ts.Nano()
 }
 
 // UnknownNetworkError says that a name is no Docker network.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/probe"
 )
 
@@ -19,6 +20,11 @@ func (s *Session) wantsDrop(d *probe.Drop) bool {
 func (s *Session) wantsRetransmit(r *probe.Retransmits) bool {
 	const tcp = 6
 	return s.opts.wantsPort(r.Port) && s.opts.wantsProto(tcp) &&
+		s.wantsOwner([]uint32{r.Netns}, r.Cgroup, r.Local, r.Remote)
+}
+
+func (s *Session) wantsReset(r *probe.Resets) bool {
+	return s.opts.wantsPort(r.Port) && s.opts.wantsProto(journey.ProtoTCP) &&
 		s.wantsOwner([]uint32{r.Netns}, r.Cgroup, r.Local, r.Remote)
 }
 
@@ -49,6 +55,11 @@ func (s *Session) setSelection(sel inventory.Selection) {
 // is told by journeys alone.
 func (o *Options) wantsPort(port uint16) bool {
 	return len(o.Ports) == 0 || slices.Contains(o.Ports, port)
+}
+
+// filtersService says whether packets are chosen by port, protocol or network.
+func (o *Options) filtersService() bool {
+	return len(o.Ports)+len(o.Protos)+len(o.Networks) > 0
 }
 
 func (o *Options) wantsProto(proto uint8) bool {

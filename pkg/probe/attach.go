@@ -21,6 +21,20 @@ type held struct {
 	link link.Link
 }
 
+// Hook is one of netfilter's, with the priorities at which packets are seen.
+type Hook struct {
+	Name   string // prerouting, input, forward, output, postrouting
+	Family string // IPv4, IPv6
+	Before int32  // ahead of all that the hook does, unless another tool has taken that
+	After  int32
+}
+
+// Hooks are those that are seen through netfilter links: none before Linux 6.4.
+func (p *Probe) Hooks() []Hook { return p.hooks }
+
+// hookNames are by number (uapi/linux/netfilter.h, enum nf_inet_hooks).
+var hookNames = []string{"prerouting", "input", "forward", "output", "postrouting"}
+
 // attach goes from the endings back to the births, so that no packet is seen
 // that could not end; births begin when all is attached.
 func (p *Probe) attach(k kernelFacts) error {
@@ -88,21 +102,25 @@ func (p *Probe) attachNetfilter() error {
 	var born [2]uint32
 	for i, family := range []link.NetfilterProtocolFamily{link.NetfilterProtoIPv4, link.NetfilterProtoIPv6} {
 		for hook := link.NetfilterInetPreRouting; hook <= link.NetfilterInetPostRouting; hook++ {
-			if err := p.attachHook("hs_nf_before", family, hook, prioBefore, -1); err != nil {
+			before, err := p.attachHook("hs_nf_before", family, hook, prioBefore, -1)
+			if err != nil {
 				return err
 			}
-			if err := p.attachHook("hs_nf_after", family, hook, prioAfter, +1); err != nil {
+			after, err := p.attachHook("hs_nf_after", family, hook, prioAfter, +1)
+			if err != nil {
 				return err
 			}
+			p.hooks = append(p.hooks, Hook{hookNames[hook], []string{"IPv4", "IPv6"}[i], before, after})
 		}
 		born[i] = 1
 	}
 	return p.set("hs_nf_out", born)
 }
 
-// attachHook tries neighbouring priorities: each may be taken by one link
-// only, so that two tracers at the same point would exclude each other.
-func (p *Probe) attachHook(name string, family link.NetfilterProtocolFamily, hook link.NetfilterInetHook, prio, step int32) error {
+// attachHook tries neighbouring priorities, and gives the one that was free: each
+// may be taken by one link only, so that two tracers at the same point would
+// exclude each other.
+func (p *Probe) attachHook(name string, family link.NetfilterProtocolFamily, hook link.NetfilterInetHook, prio, step int32) (int32, error) {
 	var err error
 	for range prioTries {
 		var l link.Link
@@ -111,12 +129,12 @@ func (p *Probe) attachHook(name string, family link.NetfilterProtocolFamily, hoo
 		})
 		if err == nil {
 			p.hold(name, l)
-			return nil
+			return prio, nil
 		}
 		if !errors.Is(err, syscall.EBUSY) && !errors.Is(err, syscall.EEXIST) {
 			break
 		}
 		prio += step
 	}
-	return permissionOr(fmt.Errorf("attach to netfilter hook %d: %w", hook, err))
+	return 0, permissionOr(fmt.Errorf("attach to netfilter hook %s: %w", hookNames[hook], err))
 }

@@ -9,8 +9,8 @@ type Capability struct {
 	Mend      string // what the operator can do, "" when nothing
 }
 
-// Capabilities reads the table without loading anything. It fails only where
-// the kernel has no type information.
+// Capabilities reads the table; nothing stays loaded. It fails only where the
+// kernel has no type information.
 func Capabilities() ([]Capability, error) {
 	k, err := readKernel()
 	if err != nil {
@@ -36,6 +36,11 @@ var traceLost = map[string]struct {
 	"consume_skb":            {"the endings left, segmented and rebuilt", true},
 	"tcp_retransmit_skb":     {"retransmissions", false},
 	"tcp_retransmit_synack":  {"retransmissions of SYN-ACKs", false},
+	"tcp_rcv_space_adjust":   {"sock_recv and app of exchanges", false},
+	"inet_sock_set_state":    {"connects, and which end of a connection is the server", false},
+	"tcp_destroy_sock":       {"nothing: inet_sock_set_state tells of the end, too", false},
+	"tcp_send_reset":         {"resets sent", false},
+	"tcp_receive_reset":      {"resets received", false},
 }
 
 func (k kernelFacts) capabilities() []Capability {
@@ -48,6 +53,10 @@ func (k kernelFacts) capabilities() []Capability {
 	return append(caps,
 		Capability{Name: "kfree_skb reason", Available: k.kfreeHasReason(),
 			Lost: "why a packet was dropped", Mend: "Linux 5.17 or newer"},
+		Capability{Name: "tcp_send_reset reason", Available: k.traces["tcp_send_reset"] >= 3,
+			Lost: "resets that no socket sends, such as that of a refused connection", Mend: "Linux 6.10 or newer"},
+		Capability{Name: "fexit " + acceptFunction, Available: k.accept > 0,
+			Lost: "accept_wait: how long connections wait to be accepted", Mend: "Linux 5.5 or newer that allows BPF trampolines"},
 		Capability{Name: "netfilter links", Available: k.netfilter, Lost: k.withoutNetfilter(),
 			Mend: "Linux 6.4 or newer with CONFIG_NETFILTER_BPF_LINK"},
 		Capability{Name: "cgroup v2 hierarchy", Available: k.cgroup2 != "",
@@ -56,7 +65,7 @@ func (k kernelFacts) capabilities() []Capability {
 		Capability{Name: "bpf_cast_to_kern_ctx", Available: k.castKernCtx, Lost: k.withoutCast(),
 			Mend: "Linux 6.2 or newer"},
 		Capability{Name: "kernel symbols", Available: len(k.symbols.addrs) > 0,
-			Lost: "names of drop locations; packets that a TIME_WAIT socket answered count as dropped",
+			Lost: "names of drop locations; which of the packets freed without a reason are losses (freed_unclear)",
 			Mend: "sysctl kernel.kptr_restrict=1 and CAP_SYSLOG"},
 	)
 }
@@ -72,7 +81,7 @@ func (k kernelFacts) withoutCast() string {
 	if k.functions["sk_filter_trim_cap"] {
 		return "nothing but speed: sk_filter_trim_cap is traced in its place"
 	}
-	return "the ending delivered, except for established TCP"
+	return "the ending delivered, except for established TCP; DNS"
 }
 
 func (k kernelFacts) kfreeHasReason() bool { return k.traces["kfree_skb"] >= 3 }

@@ -56,10 +56,21 @@ var noteCounters = []counterName{
 	{"unsampled", bpf.HopscopeHsCounterHS_C_UNSAMPLED},
 	{"unknown_stops", bpf.HopscopeHsCounterHS_C_UNKNOWN},
 	{"orphaned_segments", bpf.HopscopeHsCounterHS_C_ORPHANED},
+	{"unweighted", bpf.HopscopeHsCounterHS_C_UNWEIGHTED},
 	{"unread_headers", bpf.HopscopeHsCounterHS_C_UNREAD},
 	{"drops", bpf.HopscopeHsCounterHS_C_DROPS},
 	{"drops_ungrouped", bpf.HopscopeHsCounterHS_C_DROPS_OTHER},
 	{"retransmits_ungrouped", bpf.HopscopeHsCounterHS_C_RETRANSMITS_OTHER},
+	{"events", bpf.HopscopeHsCounterHS_C_EVENTS},
+	{"events_lost", bpf.HopscopeHsCounterHS_C_EVENTS_LOST},
+	{"exchanges_unsampled", bpf.HopscopeHsCounterHS_C_EVENTS_UNSAMPLED},
+	{"events_filtered", bpf.HopscopeHsCounterHS_C_EVENTS_FILTERED},
+	{"sockets_untracked", bpf.HopscopeHsCounterHS_C_SOCKETS_OTHER},
+	{"resets_ungrouped", bpf.HopscopeHsCounterHS_C_RESETS_OTHER},
+	{"dns_queries", bpf.HopscopeHsCounterHS_C_DNS_QUERIES},
+	{"dns_answers", bpf.HopscopeHsCounterHS_C_DNS_ANSWERS},
+	{"dns_unread", bpf.HopscopeHsCounterHS_C_DNS_UNREAD},
+	{"dns_ring_full", bpf.HopscopeHsCounterHS_C_DNS_RING_FULL},
 }
 
 var endingCounters = []counterName{
@@ -94,6 +105,11 @@ var runCounters = []counterName{
 	{"consume_skb", runCounter(bpf.HopscopeHsProgHS_R_CONSUME)},
 	{"netfilter", runCounter(bpf.HopscopeHsProgHS_R_NF)},
 	{"tcp_retransmit", runCounter(bpf.HopscopeHsProgHS_R_RETRANSMIT)},
+	{"tcp_rcv_space_adjust", runCounter(bpf.HopscopeHsProgHS_R_SPACE_ADJUST)},
+	{"inet_sock_set_state", runCounter(bpf.HopscopeHsProgHS_R_SOCK_STATE)},
+	{"tcp_destroy_sock", runCounter(bpf.HopscopeHsProgHS_R_DESTROY_SOCK)},
+	{"tcp_send_reset", runCounter(bpf.HopscopeHsProgHS_R_SEND_RESET)},
+	{"tcp_receive_reset", runCounter(bpf.HopscopeHsProgHS_R_RECEIVE_RESET)},
 }
 
 // Counts reads the accounting. The parts are read one after the other: while
@@ -125,6 +141,8 @@ func (p *Probe) Counts() (Counts, error) {
 		Runs:       pick(runCounters),
 		InFlight:   inFlight,
 	}
+	c.Notes["exchanges_reopened"] = p.conns.reopened.Load()
+	c.Notes["exchanges_open"] = p.conns.open.Load()
 	c.Notes["missed_runs"] = missedRuns(p.coll.Programs)
 	return c, nil
 }

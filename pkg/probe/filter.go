@@ -47,7 +47,11 @@ func (p *Probe) SetFilter(f Filter) error {
 	if f.Enabled {
 		on = 1
 	}
-	return p.set("hs_filtering", on)
+	if err := p.set("hs_filtering", on); err != nil {
+		return err
+	}
+	// Connections ask the new filter from now on.
+	return p.set("hs_filter_gen", p.filter.Add(1))
 }
 
 // wanted is the filter as user space knows it.
@@ -57,7 +61,7 @@ type wanted struct {
 	addrs   map[bpf.HopscopeHsAddr]uint8
 }
 
-// has decides like matches_filter in bpf/slot.h.
+// has decides like matches_filter in bpf/record.h.
 func (w *wanted) has(slot *bpf.HopscopeHsSlot) bool {
 	if w == nil || !w.enabled || slot.Selected != 0 {
 		return true

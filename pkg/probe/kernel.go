@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/hopscope/hopscope/pkg/cgroup2"
 )
 
 // Errors that say why tracing is not possible at all.
@@ -15,6 +16,7 @@ var (
 	ErrPermission  = errors.New("not permitted")
 	ErrUnsupported = errors.New("not supported by this kernel")
 	ErrMemory      = errors.New("not enough memory")
+	ErrLockedDown  = errors.New("the kernel is locked down (confidentiality)") // an ErrPermission
 )
 
 // kernelFacts is what the kernel's own type information tells.
@@ -24,6 +26,7 @@ type kernelFacts struct {
 	castKernCtx bool
 	netfilter   bool            // BPF_PROG_TYPE_NETFILTER, since 6.4
 	functions   map[string]bool // of standIns: there for fentry
+	accept      int             // parameters of acceptFunction, 0: it cannot be traced
 	hostNetns   uint32
 	cgroup2     string // mount point of the cgroup v2 hierarchy, "" without one
 	symbols     *Symbols
@@ -37,6 +40,8 @@ var tracepoints = []string{
 	"napi_gro_frags_entry", "napi_gro_frags_exit",
 	"tcp_probe", "kfree_skb", "consume_skb",
 	"tcp_retransmit_skb", "tcp_retransmit_synack",
+	"tcp_rcv_space_adjust", "inet_sock_set_state", "tcp_destroy_sock",
+	"tcp_send_reset", "tcp_receive_reset",
 }
 
 // standIns are the functions that older kernels are traced at in place of the
@@ -59,11 +64,12 @@ func readKernel() (kernelFacts, error) {
 	if k.hostNetns, err = netnsInode("/proc/self/ns/net"); err != nil {
 		return k, err
 	}
-	k.cgroup2 = cgroup2Mount()
+	k.cgroup2 = cgroup2.Find("/proc").Path
 	k.functions = make(map[string]bool)
 	for _, name := range standIns {
 		k.functions[name] = hasFunc(spec, name)
 	}
+	k.accept = acceptParams(spec, k.types)
 	k.reasons = readReasons(spec)
 	// Without symbols there is less to tell, but nothing that is wrong.
 	if k.symbols, err = readSymbols("/proc/kallsyms"); err != nil {
@@ -118,46 +124,4 @@ func netnsInode(path string) (uint32, error) {
 		return 0, fmt.Errorf("find the host's network namespace: no inode for %s", path)
 	}
 	return uint32(st.Ino), nil
-}
-
-// cgroup2Mount finds the root of the v2 hierarchy, alone or beside v1. In a
-// container it is that of the host's init (docker run --pid=host): the own mount
-// is missing, or begins at the container's cgroup, past which the packets of
-// others do not go (cgroup_namespaces(7)).
-func cgroup2Mount() string {
-	own := cgroup2In("/proc/self/mountinfo")
-	if own != "" && sameNamespace("/proc/self/ns/cgroup", "/proc/1/ns/cgroup") {
-		return own
-	}
-	if host := cgroup2In("/proc/1/mountinfo"); host != "" {
-		through := "/proc/1/root" + host
-		if _, err := os.Stat(through); err == nil {
-			return through
-		}
-	}
-	return own
-}
-
-// sameNamespace is true, too, where the second one cannot be read.
-func sameNamespace(a, b string) bool {
-	x, err1 := os.Readlink(a)
-	y, err2 := os.Readlink(b)
-	return err1 != nil || err2 != nil || x == y
-}
-
-// cgroup2In reads a list of mounts (proc_pid_mountinfo(5): mount point in field
-// 5, file system type after the separator).
-func cgroup2In(mountinfo string) string {
-	data, err := os.ReadFile(mountinfo)
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(data)) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if ok && strings.HasPrefix(after, "cgroup2 ") && len(fields) > 4 {
-			return fields[4]
-		}
-	}
-	return ""
 }

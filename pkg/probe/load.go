@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -27,18 +28,28 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 	}
 	spec.Maps["hs_ring"].MaxEntries = uint32(cfg.RingBytes)
 	spec.Maps["hs_slots"].MaxEntries = cfg.Slots
+	spec.Maps["hs_conns"].MaxEntries = cfg.Sockets
 	_, probed := k.traces["tcp_probe"]
 	return setConstants(spec, map[string]any{
 		"hs_kfree_has_reason": k.kfreeHasReason(),
 		"hs_has_tcp_probe":    probed,
+		"hs_sees_accept":      k.accept > 0,
+		"hs_accept_params":    uint32(k.accept),
 
+		"hs_read_dns":           cfg.readsDNS(k),
 		"hs_retransmit_has_err": k.traces["tcp_retransmit_skb"] >= 3,
 		"hs_host_netns":         k.hostNetns,
 		"hs_ring_bytes":         uint32(cfg.RingBytes),
 		"hs_slow_ns":            uint64(cfg.Slow),
+		"hs_idle_ns":            uint64(idleFor),
 		"hs_quiet":              quietConstant(k.symbols.quiet()),
 		"hs_no_reason":          k.reason("NOT_SPECIFIED"),
 		"hs_no_socket":          k.reason("NO_SOCKET"),
+		"hs_netfilter_drop":     k.reason("NETFILTER_DROP"),
+		"hs_listen_overflow":    k.listenOverflow(),
+		"hs_listen_drop":        uint32(ownListenDrop),
+
+		"hs_consume_has_location": k.traces["consume_skb"] >= 2,
 	})
 }
 
@@ -67,10 +78,19 @@ func (k kernelFacts) replaced(function string) bool {
 	return k.castKernCtx && k.cgroup2 != ""
 }
 
+// delivers reports whether the point is seen at which packets reach their
+// sockets, whatever the protocol.
+func (k kernelFacts) delivers() bool {
+	return k.castKernCtx && k.cgroup2 != "" || k.functions["sk_filter_trim_cap"]
+}
+
 func (k kernelFacts) allows(prog *ebpf.ProgramSpec) bool {
 	kind, name, _ := strings.Cut(prog.SectionName, "/")
 	switch prog.Type {
 	case ebpf.Tracing:
+		if name == acceptFunction {
+			return k.accept > 0
+		}
 		if kind == "fentry" || kind == "fexit" {
 			return k.functions[name] && !k.replaced(name)
 		}
@@ -87,7 +107,7 @@ func (k kernelFacts) allows(prog *ebpf.ProgramSpec) bool {
 func load(spec *ebpf.CollectionSpec, k kernelFacts) (*ebpf.Collection, error) {
 	// Kernels before 5.11 charge maps to RLIMIT_MEMLOCK.
 	if err := rlimit.RemoveMemlock(); err != nil {
-		return nil, permissionOr(fmt.Errorf("raise the locked memory limit: %w", err))
+		return nil, lockedMemory(err)
 	}
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: k.types})
 	if err == nil {
@@ -102,4 +122,16 @@ func load(spec *ebpf.CollectionSpec, k kernelFacts) (*ebpf.Collection, error) {
 		return nil, permissionOr(fmt.Errorf("%w: load the programs: %w\n%+v", ErrUnsupported, err, verifier))
 	}
 	return nil, permissionOr(fmt.Errorf("load the programs: %w", err))
+}
+
+// lockedMemory says why the limit of locked memory was not lifted. Where bpf(2) is
+// refused as a whole, nothing tells whether that was needed.
+func lockedMemory(err error) error {
+	err = fmt.Errorf("raise the locked memory limit: %w", err)
+	small, refused := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	if refused != nil || !errors.Is(err, fs.ErrPermission) {
+		return permissionOr(err)
+	}
+	_ = small.Close()
+	return &permissionError{"CAP_SYS_RESOURCE is missing, without which this kernel, older than 5.11, lets no process lift its limit of locked memory (or ulimit -l unlimited)", err, true}
 }

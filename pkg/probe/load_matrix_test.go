@@ -55,7 +55,7 @@ func loadPrograms(t *testing.T, k kernelFacts) {
 		t.Fatal(err)
 	}
 	all := len(spec.Programs)
-	if err := adapt(spec, Config{RingBytes: 1 << 20, Slots: 64}.withDefaults(), k); err != nil {
+	if err := adapt(spec, Config{RingBytes: 1 << 20, Slots: 64, Sockets: 64}.withDefaults(), k); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d of %d programs apply", len(spec.Programs), all)

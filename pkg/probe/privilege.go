@@ -37,7 +37,7 @@ var privileges = []privilege{
 	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN, true, "programs at netfilter hooks and cgroups"},
 	{"CAP_SYS_PTRACE", unix.CAP_SYS_PTRACE, none, false, "the network namespaces of other users' processes: which container a packet belongs to"},
 	{"CAP_DAC_READ_SEARCH", unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_OVERRIDE, false, "files of /proc that belong to other users"},
-	{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN, none, false, "the names of devices inside containers, and what tracing costs (so that --sample auto cannot keep to --max-overhead)"},
+	{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN, none, false, "the names of devices inside containers, and what tracing costs (--sample auto goes by an estimate)"},
 	{"CAP_SYSLOG", unix.CAP_SYSLOG, none, false, "the names of kernel functions that dropped packets"},
 }
 
@@ -84,6 +84,19 @@ func Privileges() ([]Privilege, error) {
 		out[i] = Privilege{Name: p.name, Held: s.holds(p), Essential: p.essential, Lost: p.lost}
 	}
 	return out, nil
+}
+
+// Permitted says, without asking the kernel for anything, that this process lacks
+// a capability that tracing cannot do without. Its error wraps [ErrPermission].
+func Permitted() error {
+	s, err := readStatus()
+	if err != nil {
+		return nil // what is missing shows when it is used
+	}
+	if missing := s.missing(); missing != "" {
+		return &permissionError{missing, unix.EPERM, true}
+	}
+	return nil
 }
 
 // Lockdown is the kernel's lockdown mode (kernel_lockdown(7)): none, integrity,
@@ -140,6 +153,16 @@ func permissionOr(err error) error {
 	return &permissionError{s.refusal(Lockdown()), err, false}
 }
 
+// lockedDown is a refusal by the kernel's lockdown, nil where there is none. It
+// comes in the verifier's words, as of a function that is not known
+// (bpf_tracing_func_proto, LOCKDOWN_BPF_READ_KERNEL).
+func lockedDown(mode string) error {
+	if mode != "confidentiality" {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrPermission, ErrLockedDown)
+}
+
 // missing names the essential capabilities that are not there, "" for none.
 func (s status) missing() string {
 	var names []string
@@ -162,7 +185,7 @@ func (s status) missing() string {
 func (s status) refusal(lockdown string) string {
 	switch {
 	case lockdown == "confidentiality":
-		return "the kernel is locked down (confidentiality)"
+		return ErrLockedDown.Error()
 	case s.seccomp:
 		return "the seccomp filter of this container or service refuses it"
 	}

@@ -34,6 +34,18 @@ func TestMissingPrivileges(t *testing.T) {
 	}
 }
 
+func TestLockedDown(t *testing.T) {
+	for _, mode := range []string{"", "none", "integrity"} {
+		if err := lockedDown(mode); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	err := lockedDown("confidentiality")
+	if !errors.Is(err, ErrPermission) || !errors.Is(err, ErrLockedDown) || err.Error() != "not permitted: the kernel is locked down (confidentiality)" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestRefusal(t *testing.T) {
 	for _, c := range []struct {
 		s        status

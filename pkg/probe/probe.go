@@ -20,6 +20,7 @@ import (
 const (
 	DefaultRingBytes = 16 << 20
 	DefaultSlots     = 16384
+	DefaultSockets   = 32768
 )
 
 // Config says what to record.
@@ -28,7 +29,9 @@ type Config struct {
 	Slow      time.Duration // always emit journeys at least this long, 0: none
 	RingBytes int           // ring buffer, a power of two and a multiple of the page size; 0: default
 	Slots     uint32        // packets in flight at once; 0: default
+	Sockets   uint32        // TCP sockets followed at once; 0: default
 	Filter    Filter
+	NoDNS     bool // read no DNS headers
 }
 
 // Probe is the loaded and attached kernel side. Its methods may be called from
@@ -36,12 +39,19 @@ type Config struct {
 type Probe struct {
 	coll   *ebpf.Collection
 	links  []held
-	reader *ringbuf.Reader
+	hooks  []Hook
+	reader *ringbuf.Reader // of journeys
+	events *ringbuf.Reader // of exchanges and connects
+	dns    *ringbuf.Reader // of DNS messages
 	facts  kernelFacts
 	sweep  sweeper
+	conns  connections
 	meter  meter
 	told   told
-	busy   atomic.Int64 // ns that Read spent on records
+	busy   atomic.Int64  // ns that Read spent on records
+	filter atomic.Uint32 // how often the filter was set
+
+	readsDNS bool
 
 	mu     sync.Mutex
 	closed bool
@@ -49,9 +59,17 @@ type Probe struct {
 
 // Open loads and attaches the programs; packets are recorded from the moment
 // it returns. It fails with an error that wraps [ErrPermission],
-// [ErrUnsupported] or [ErrMemory] where privilege or kernel do not allow tracing.
+// [ErrUnsupported], [ErrMemory] or [ErrLimit] where privilege or kernel do not
+// allow tracing.
 func Open(cfg Config) (*Probe, error) {
 	cfg = cfg.withDefaults()
+	if err := withinLimits(cfg.RingBytes); err != nil {
+		return nil, err
+	}
+	// At once: to read what the kernel offers takes longer than to see that it refuses.
+	if err := lockedDown(Lockdown()); err != nil {
+		return nil, err
+	}
 	kernel, err := readKernel()
 	if err != nil {
 		return nil, err
@@ -68,7 +86,9 @@ func Open(cfg Config) (*Probe, error) {
 		return nil, err
 	}
 	kernel.types = nil // some 40 MB that nothing needs any more
-	p := &Probe{coll: coll, facts: kernel, sweep: newSweeper(coll.Maps["hs_slots"])}
+	p := &Probe{coll: coll, facts: kernel, readsDNS: cfg.readsDNS(kernel)}
+	p.sweep = newSweeper(coll.Maps["hs_slots"], func(on bool) error { return p.flag("hs_sweeping", on) })
+	p.conns = newConnections(coll.Maps["hs_conns"])
 	if err := p.start(cfg, kernel); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -85,6 +105,9 @@ func (c Config) withDefaults() Config {
 	if c.Slots == 0 {
 		c.Slots = DefaultSlots
 	}
+	if c.Sockets == 0 {
+		c.Sockets = DefaultSockets
+	}
 	return c
 }
 
@@ -92,6 +115,12 @@ func (p *Probe) start(cfg Config, k kernelFacts) error {
 	var err error
 	if p.reader, err = ringbuf.NewReader(p.coll.Maps["hs_ring"]); err != nil {
 		return fmt.Errorf("open the ring buffer: %w", err)
+	}
+	if p.events, err = ringbuf.NewReader(p.coll.Maps["hs_events"]); err != nil {
+		return fmt.Errorf("open the ring buffer of events: %w", err)
+	}
+	if p.dns, err = ringbuf.NewReader(p.coll.Maps["hs_dns"]); err != nil {
+		return fmt.Errorf("open the ring buffer of DNS messages: %w", err)
 	}
 	if err := p.SetSample(cfg.Sample); err != nil {
 		return err
@@ -116,12 +145,14 @@ func (p *Probe) SetSample(n uint32) error {
 // Stop ends births; journeys under way still end and are still emitted.
 func (p *Probe) Stop() error { return p.setBirths(false) }
 
-func (p *Probe) setBirths(on bool) error {
+func (p *Probe) setBirths(on bool) error { return p.flag("hs_births", on) }
+
+func (p *Probe) flag(variable string, on bool) error {
 	var v uint32
 	if on {
 		v = 1
 	}
-	return p.set("hs_births", v)
+	return p.set(variable, v)
 }
 
 func (p *Probe) set(variable string, value any) error {
@@ -146,8 +177,10 @@ func (p *Probe) Close() error {
 			errs = append(errs, fmt.Errorf("detach %s: %w", l.name, err))
 		}
 	}
-	if p.reader != nil {
-		errs = append(errs, p.reader.Close())
+	for _, ring := range []*ringbuf.Reader{p.reader, p.events, p.dns} {
+		if ring != nil {
+			errs = append(errs, ring.Close())
+		}
 	}
 	p.coll.Close()
 	return errors.Join(errs...)

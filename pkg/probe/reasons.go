@@ -36,8 +36,40 @@ func (k kernelFacts) reason(name string) uint32 {
 	return 0
 }
 
+// Numbers that no kernel uses, for what it has no reason of its own for.
+const (
+	ownListenOverflow = 0xfffffff0
+	ownListenDrop     = 0xfffffff1
+)
+
+const (
+	listenOverflowName = "TCP_LISTEN_OVERFLOW" // as kernels since 6.15 call it
+	listenDropName     = "TCP_LISTEN_DROP"     // other entries of TcpExtListenDrops
+)
+
+// ReasonsOfListeners are the numbers for what a listener drops: since its accept
+// queue is full, and for all else.
+func (p *Probe) ReasonsOfListeners() (overflow, other uint32) {
+	return p.facts.listenOverflow(), ownListenDrop
+}
+
+func (k kernelFacts) listenOverflow() uint32 {
+	if n := k.reason(listenOverflowName); n != 0 {
+		return n
+	}
+	return ownListenOverflow
+}
+
 // Reason names a drop reason, "" where the kernel has no name for it.
-func (p *Probe) Reason(n uint32) string { return p.facts.reasons[n] }
+func (p *Probe) Reason(n uint32) string {
+	switch n {
+	case ownListenOverflow:
+		return listenOverflowName
+	case ownListenDrop:
+		return listenDropName
+	}
+	return p.facts.reasons[n]
+}
 
 // Symbol names the kernel function around an address, "" where the kernel
 // hides it.

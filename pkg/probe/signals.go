@@ -25,6 +25,8 @@ type Drop struct {
 	Proto      uint8
 	TCPFlags   uint8  // of SYN, RST and FIN
 	Point      uint8  // last stop of a tracked packet, see journey.Point
+	Stop       uint8  // its flags, see journey.StopFlags
+	Track      uint8  // enum hs_track; 0 unless netfilter dropped it
 	Attributed string // journey, socket, device, none
 	Count      uint64
 }
@@ -38,6 +40,17 @@ type Retransmits struct {
 	Port          uint16            // the lower of both
 	Server        bool              // that port is the local one
 	Segments      map[string]uint64 // rto, fast, tlp, syn, synack, other
+}
+
+// Resets counts the TCP resets of the sockets of one owner for one peer and
+// service.
+type Resets struct {
+	Netns          uint32
+	Cgroup         uint64 // 0 where no socket had a part in it
+	Local, Remote  netip.Addr
+	Port           uint16 // the lower of both
+	Server         bool   // that port is the local one
+	Sent, Received uint64
 }
 
 var attributions = map[bpf.HopscopeHsDropBy]string{
@@ -60,6 +73,7 @@ var retransmitKinds = map[bpf.HopscopeHsRetransmit]string{
 type told struct {
 	drops       map[bpf.HopscopeHsDropKey]uint64
 	retransmits map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsRetransmits
+	resets      map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsResets
 }
 
 // Drops gives what was dropped since the last call, or since Open. It belongs
@@ -78,7 +92,7 @@ func (p *Probe) Drops() ([]Drop, error) {
 		out = append(out, Drop{
 			Reason: k.Reason, Location: k.Location, Netns: k.Netns, Ifindex: k.Ifindex,
 			BornNetns: k.BornNetns, Cgroup: k.Cgroup, Port: k.Port, Proto: k.Proto,
-			TCPFlags: k.TcpFlags, Point: k.Point,
+			TCPFlags: k.TcpFlags, Point: k.Point, Stop: k.Stop, Track: k.Track,
 			Src: netip.AddrFrom16(k.Saddr).Unmap(), Dst: netip.AddrFrom16(k.Daddr).Unmap(),
 			Attributed: attributions[bpf.HopscopeHsDropBy(k.By)],
 			Stack:      p.stack(v.Stack), Count: n,
@@ -115,6 +129,31 @@ func (p *Probe) Retransmits() ([]Retransmits, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the retransmissions: %w", err)
+	}
+	return out, nil
+}
+
+// Resets gives what was reset since the last call, or since Open. It belongs to
+// one goroutine.
+func (p *Probe) Resets() ([]Resets, error) {
+	if p.told.resets == nil {
+		p.told.resets = make(map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsResets)
+	}
+	var out []Resets
+	err := walk(p.coll.Maps["hs_resets"], func(k *bpf.HopscopeHsFlowKey, v *bpf.HopscopeHsResets) {
+		before := p.told.resets[*k]
+		if before == *v {
+			return
+		}
+		p.told.resets[*k] = *v
+		out = append(out, Resets{
+			Netns: k.Netns, Cgroup: k.Cgroup, Port: k.Port, Server: k.Server != 0,
+			Local: netip.AddrFrom16(k.Local).Unmap(), Remote: netip.AddrFrom16(k.Remote).Unmap(),
+			Sent: v.Sent - before.Sent, Received: v.Received - before.Received,
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the resets: %w", err)
 	}
 	return out, nil
 }

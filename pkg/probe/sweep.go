@@ -20,21 +20,28 @@ const (
 	slotLive    = 1
 	slotPending = 2
 	slotUnread  = 3 // not tracked yet
+	slotAtFull  = 4 // at a listener whose accept queue is full
 )
 
 // How long a slot may stay as it is.
 const (
 	deadFor    = 200 * time.Millisecond // then its memory is given back, if it is needed
+	deadInNeed = 20 * time.Millisecond  // and if it is needed soon
 	pendingFor = 500 * time.Millisecond // delivered, and tcp_probe will not come
 	liveFor    = 30 * time.Second       // longer than any queue holds a packet
 
 	fragmentFor = time.Second // then it is part of its datagram
 )
 
+// settle is how long a program may still run that has not seen the
+// announcement of a sweep: it cannot be preempted, and takes microseconds.
+const settle = 2 * time.Millisecond
+
 // sweeper walks the slots: it counts those in flight, gives dead ones back,
 // and ends those for which nothing will come any more.
 type sweeper struct {
-	slots *ebpf.Map
+	slots    *ebpf.Map
+	announce func(bool) error // tells the kernel side that slots are being removed
 
 	wanted *atomic.Pointer[wanted] // the kernel's filter, which also holds for what is inferred here
 
@@ -44,9 +51,9 @@ type sweeper struct {
 
 const counterMax = int(bpf.HopscopeHsCounterHS_C_MAX)
 
-func newSweeper(slots *ebpf.Map) sweeper {
+func newSweeper(slots *ebpf.Map, announce func(bool) error) sweeper {
 	return sweeper{
-		slots: slots, wanted: new(atomic.Pointer[wanted]),
+		slots: slots, announce: announce, wanted: new(atomic.Pointer[wanted]),
 		mu: new(sync.Mutex), extra: new([counterMax]uint64),
 	}
 }
@@ -76,7 +83,7 @@ func (s sweeper) each(fn func(key uint64, slot *bpf.HopscopeHsSlot)) error {
 func (s sweeper) inFlight() (uint64, error) {
 	var n uint64
 	err := s.each(func(_ uint64, slot *bpf.HopscopeHsSlot) {
-		if slot.State == slotLive || slot.State == slotPending {
+		if slot.State != slotDead && slot.State != slotUnread {
 			n++
 		}
 	})
@@ -90,58 +97,102 @@ func monotonic() uint64 {
 	return uint64(ts.Nano())
 }
 
-// sweep ends what is due. Records of journeys that it completes go to emit.
-// Dead slots are given back only when slots fill half of the table: the kernel
-// side reuses them in place, and must not lose one that it is about to reuse.
-func (s sweeper) sweep(emit func(raw []byte)) error {
+// sweep ends what is due. Records of journeys that it completes go to emit. It
+// returns when the next sweep is due.
+func (s sweeper) sweep(emit func(raw []byte)) (time.Duration, error) {
 	now := monotonic()
-	var due, dead []uint64
+	due, used, err := s.due(now)
+	next := sweepEvery
+	if used > 0.25 {
+		next = sweepInNeed
+	}
+	if err != nil || len(due) == 0 {
+		return next, err
+	}
+	if err := s.announce(true); err != nil {
+		return next, err
+	}
+	time.Sleep(settle)
+	err = s.remove(due, now, patience(used), emit)
+	return next, errors.Join(err, s.announce(false))
+}
+
+// patience is how long a slot is to be dead before it is given back, when so
+// large a part of the table is used. Up to half of it none is, since the kernel
+// side uses them again.
+func patience(used float64) time.Duration {
+	if used > 0.75 {
+		return deadInNeed
+	}
+	return deadFor
+}
+
+// due is the slots to remove, and the part of the table that is used.
+func (s sweeper) due(now uint64) (due []uint64, used float64, err error) {
+	type corpse struct {
+		key uint64
+		age time.Duration
+	}
+	var dead []corpse
 	slots := 0
-	err := s.each(func(key uint64, slot *bpf.HopscopeHsSlot) {
+	err = s.each(func(key uint64, slot *bpf.HopscopeHsSlot) {
 		slots++
 		switch {
-		case !expired(slot, now):
-		case slot.State == slotDead:
-			dead = append(dead, key)
-		default:
+		case slot.State == slotDead && now > slot.LastNs:
+			dead = append(dead, corpse{key, time.Duration(now - slot.LastNs)})
+		case expired(slot, now, deadFor):
 			due = append(due, key)
 		}
 	})
-	if err != nil {
-		return err
+	if used = float64(slots) / float64(s.slots.MaxEntries()); used <= 0.5 {
+		return due, used, err
 	}
-	if slots > int(s.slots.MaxEntries())/2 {
-		due = append(due, dead...)
+	for _, d := range dead {
+		if d.age > patience(used) {
+			due = append(due, d.key)
+		}
 	}
+	return due, used, err
+}
+
+func (s sweeper) remove(due []uint64, now uint64, dead time.Duration, emit func(raw []byte)) error {
 	for _, key := range due {
 		var slot bpf.HopscopeHsSlot
-		if err := s.take(key, &slot); err != nil {
-			if errors.Is(err, ebpf.ErrKeyNotExist) {
-				continue
-			}
+		taken, err := s.take(key, now, dead, &slot)
+		if err != nil {
 			return fmt.Errorf("give a slot back: %w", err)
 		}
-		s.end(&slot, now, emit)
+		if taken {
+			s.end(&slot, now, emit)
+		}
 	}
 	return nil
 }
 
-// take removes a slot. Before 5.14 that takes two steps, between which the
-// kernel side may bring a dead slot back to life: that journey is then lost
-// unseen, some microseconds in each of its seconds.
-func (s sweeper) take(key uint64, slot *bpf.HopscopeHsSlot) error {
-	err := s.slots.LookupAndDelete(key, slot)
-	if !errors.Is(err, ebpf.ErrNotSupported) {
-		return err
+// take removes a slot that is still due. Where the kernel side puts a new
+// journey in its place in between, it is that one which is removed, and which
+// end counts; before 5.14, which cannot look up and delete at once, it is not
+// seen.
+func (s sweeper) take(key, now uint64, dead time.Duration, slot *bpf.HopscopeHsSlot) (bool, error) {
+	err := s.slots.Lookup(key, slot)
+	if err == nil && !expired(slot, now, dead) {
+		return false, nil
 	}
-	if err := s.slots.Lookup(key, slot); err != nil {
-		return err
+	if err == nil {
+		err = s.slots.LookupAndDelete(key, slot)
 	}
-	return s.slots.Delete(key)
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		err = s.slots.Delete(key)
+	}
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
-	if now < slot.LastNs {
+// expired: it stayed as it is for too long, which for a dead one is dead.
+func expired(slot *bpf.HopscopeHsSlot, now uint64, dead time.Duration) bool {
+	if now < slot.LastNs || slot.LastNs == 0 { // 0: it is being born
 		return false
 	}
 	age := time.Duration(now - slot.LastNs)
@@ -149,9 +200,11 @@ func expired(slot *bpf.HopscopeHsSlot, now uint64) bool {
 		return age > fragmentFor
 	}
 	switch slot.State {
-	case slotDead, slotUnread:
+	case slotDead:
+		return age > dead
+	case slotUnread:
 		return age > deadFor
-	case slotPending:
+	case slotPending, slotAtFull:
 		return age > pendingFor
 	default:
 		return age > liveFor
@@ -165,11 +218,11 @@ func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, emit func(raw []byte)
 	case slotDead:
 	case slotUnread:
 		s.add(bpf.HopscopeHsCounterHS_C_UNREAD)
-	case slotPending:
+	case slotPending, slotAtFull:
 		s.infer(slot, bpf.HopscopeHsEndingHS_E_DELIVERED, emit)
 	default:
 		switch {
-		case !expired(slot, now):
+		case !expired(slot, now, deadFor):
 			s.add(bpf.HopscopeHsCounterHS_C_EVICTED)
 		case isFragment(slot):
 			s.infer(slot, bpf.HopscopeHsEndingHS_E_REASSEMBLED, emit)

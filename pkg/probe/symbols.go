@@ -2,11 +2,11 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"slices"
 	"sort"
 	"strconv"
-	"strings"
 )
 
 // symbolRange is the code of one kernel function.
@@ -47,7 +47,7 @@ func readSymbols(path string) (*Symbols, error) {
 	s := &Symbols{}
 	sc := bufio.NewScanner(f)
 	for sc.Scan() {
-		addr, name, ok := textSymbol(sc.Text())
+		addr, name, ok := textSymbol(sc.Bytes())
 		if ok {
 			s.addrs = append(s.addrs, addr)
 			s.names = append(s.names, name)
@@ -60,14 +60,17 @@ func readSymbols(path string) (*Symbols, error) {
 	return s, nil
 }
 
-// textSymbol parses "ffffffff81000000 T _stext [module]".
-func textSymbol(line string) (uint64, string, bool) {
-	fields := strings.Fields(line)
-	if len(fields) < 3 || !strings.ContainsAny(fields[1], "tTwW") {
+// textSymbol parses "ffffffff81000000 T _stext", with "\t[module]" where it is of
+// one (kernel/kallsyms.c, s_show).
+func textSymbol(line []byte) (uint64, string, bool) {
+	at, rest, _ := bytes.Cut(line, []byte(" "))
+	kind, rest, ok := bytes.Cut(rest, []byte(" "))
+	if !ok || !bytes.ContainsAny(kind, "tTwW") {
 		return 0, "", false
 	}
-	addr, err := strconv.ParseUint(fields[0], 16, 64)
-	return addr, fields[2], err == nil && addr != 0
+	addr, err := strconv.ParseUint(string(at), 16, 64)
+	name, _, _ := bytes.Cut(rest, []byte("\t")) // the module
+	return addr, string(name), err == nil && addr != 0
 }
 
 type byAddr struct{ *Symbols }

@@ -2,7 +2,6 @@ package record
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/capture"
@@ -21,11 +20,8 @@ type Ring struct {
 }
 
 // StartRing keeps about the last keep of what the session records. Nothing is
-// written, but it is made sure that o.Path can be.
+// written yet: whether o.Path can be, [capture.TryCreate] tells now.
 func StartRing(s *pipeline.Session, o Options, keep time.Duration) (*Ring, error) {
-	if err := tryFile(o.Path); err != nil {
-		return nil, err
-	}
 	k := &Ring{}
 	var err error
 	k.Recording, err = start(s, o, func(c capture.Options) (*capture.Writer, error) {
@@ -42,20 +38,11 @@ func StartRing(s *pipeline.Session, o Options, keep time.Duration) (*Ring, error
 	return k, nil
 }
 
-// tryFile finds out now what would make saving fail in some hours.
-func tryFile(path string) error {
-	f, err := capture.CreatePrivate(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(path))
-}
-
 // Save ends the ring and writes what it keeps, with the session's state as
 // meta has it.
 func (k *Ring) Save(meta model.Meta, failure error) error {
-	err := errors.Join(k.halt(), k.w.Inventory(since(meta), k.session.Inventory().View().Facts()), k.w.Status(statusOf(meta)))
-	end := endOf(meta, failure)
+	err := errors.Join(k.halt(), k.w.Inventory(since(meta), k.session.Inventory().View().Facts()), k.w.Status(k.statusOf(meta)))
+	end := k.endOf(meta, failure)
 	if k.redacted() {
 		end = end.Redacted()
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/capture"
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -24,6 +25,9 @@ type Options struct {
 	Path    string
 	Command []string // command line, of the file's head
 	Redact  bool     // names and addresses are replaced, see capture.Redaction
+	// FromNow begins the file's time now, and not with the session: for a
+	// recording that is begun in the midst of one.
+	FromNow bool
 }
 
 // Recording is a capture file that a session writes.
@@ -32,6 +36,7 @@ type Recording struct {
 	session *pipeline.Session
 	w       writer
 	sink    sink
+	before  capture.Status // what the session had counted before the file's time
 	stop    context.CancelFunc
 	failed  chan struct{} // closed when nothing can be written any more
 	done    chan error
@@ -43,6 +48,7 @@ type writer interface {
 	pipeline.SignalSink
 	Inventory(at uint64, facts inventory.Facts) error
 	Servers([]capture.Server) error
+	Findings([]model.Finding) error
 	Status(capture.Status) error
 	Close(capture.End) error
 	Abandon() error
@@ -54,6 +60,10 @@ type sink struct{ w writer }
 func (s sink) Journey(j *journey.Journey, hops []journey.Hop) error { return s.w.Journey(j, hops) }
 func (s sink) Drops(d model.DropCount) error                        { return s.w.Drops(d) }
 func (s sink) Retransmits(r model.RetransmitCount) error            { return s.w.Retransmits(r) }
+func (s sink) DNS(l dns.Lookup) error                               { return s.w.DNS(l) }
+
+func (s sink) Counters(c []model.CounterCount) error { return s.w.Counters(c) }
+func (s sink) Sockets(e model.SocketEvent) error     { return s.w.Sockets(e) }
 
 func (s sink) Servers(list []pipeline.Server) error {
 	out := make([]capture.Server, len(list))
@@ -76,7 +86,11 @@ func start(s *pipeline.Session, o Options, begin func(capture.Options) (*capture
 		return nil, err
 	}
 	r := &Recording{path: o.Path, session: s, failed: make(chan struct{}), done: make(chan error, 1)}
+	if o.FromNow {
+		r.before = r.statusOf(meta)
+	}
 	head := capture.Options{Symbols: meta.Symbols, Head: headOf(s, meta, o.Command)}
+	head.Head.StartedAt = meta.StartedAt.Add(time.Duration(r.before.DurationNs))
 	if o.Redact {
 		var x *capture.Redaction
 		x, err = capture.NewRedaction(head, begin)
@@ -106,6 +120,7 @@ func headOf(s *pipeline.Session, meta model.Meta, command []string) capture.Head
 		ToolVersion: meta.ToolVersion, Host: meta.Host, Kernel: meta.Kernel, CPUs: runtime.NumCPU(),
 		Command: command, Selection: o.Containers,
 		StartedAt: meta.StartedAt, MonotonicZero: meta.MonotonicZero,
+		NoDNS:    meta.NoDNS,
 		Sampling: capture.Sampling{Sample: o.Sample, MaxOverhead: o.MaxOverhead, SlowNs: int64(o.Slow)},
 	}
 }
@@ -154,7 +169,7 @@ func (r *Recording) status() error {
 	if err := r.inventory(meta); err != nil {
 		return err
 	}
-	return r.w.Status(statusOf(meta))
+	return r.w.Status(r.statusOf(meta))
 }
 
 // inventory stores what exists; the writer leaves out what has not changed.
@@ -170,7 +185,10 @@ func (r *Recording) Finish(meta model.Meta, failure error) error {
 	if failed == nil {
 		failed = r.inventory(meta)
 	}
-	end := endOf(meta, failure)
+	if failed == nil {
+		failed = r.findings(meta)
+	}
+	end := r.endOf(meta, failure)
 	if failed != nil {
 		end.Ended, end.Error = "error", failed.Error()
 	}
@@ -181,6 +199,14 @@ func (r *Recording) Finish(meta model.Meta, failure error) error {
 	return closed
 }
 
+// findings stores what the session found, if the file is of its whole time.
+func (r *Recording) findings(meta model.Meta) error {
+	if r.before.At != 0 {
+		return nil
+	}
+	return r.w.Findings(r.session.SnapshotAs(meta).Findings)
+}
+
 // halt ends what is written in the course of the session, and tells whether
 // that failed.
 func (r *Recording) halt() error {
@@ -189,16 +215,22 @@ func (r *Recording) halt() error {
 	return <-r.done
 }
 
-func endOf(meta model.Meta, failure error) capture.End {
-	end := capture.End{Ended: meta.Ended, Status: statusOf(meta)}
+func (r *Recording) endOf(meta model.Meta, failure error) capture.End {
+	end := capture.End{Ended: meta.Ended, Status: r.statusOf(meta)}
 	if failure != nil {
 		end.Ended, end.Error = "error", failure.Error()
 	}
 	return end
 }
 
-func statusOf(m model.Meta) capture.Status {
-	return capture.Status{At: since(m), DurationNs: int64(m.Duration), Accounting: m.Accounting, Cost: m.Cost}
+// statusOf is the accounting of the file's time.
+func (r *Recording) statusOf(m model.Meta) capture.Status {
+	s := capture.Status{At: since(m), DurationNs: int64(m.Duration), Accounting: m.Accounting, Cost: m.Cost}
+	if r.before.At != 0 {
+		s = s.Since(r.before)
+		s.DurationNs -= r.before.DurationNs
+	}
+	return s
 }
 
 // since is the end of the session so far on CLOCK_MONOTONIC.

@@ -92,9 +92,9 @@ func write(t testing.TB) string {
 	return path
 }
 
-func openPlayer(t testing.TB, o Options) *Player {
+func openPlayer(t testing.TB, path string, o Options) *Player {
 	t.Helper()
-	facts, err := capture.Survey(o.Path)
+	facts, err := capture.Survey(path)
 	must(t, err)
 	p, err := Open(facts, o)
 	must(t, err)

@@ -14,7 +14,6 @@ import (
 
 // Options of a player.
 type Options struct {
-	Path    string
 	Filter  capture.Filter // what is wanted of it
 	From    time.Time      // zero: the capture's begin
 	To      time.Time      // zero: the capture's end
@@ -50,6 +49,8 @@ type Player struct {
 	seeking bool // at is to be reached before time goes on
 	history *history.History
 	status  capture.Status
+	damage  capture.Damage // as far as it is known
+	tooMany uint64
 	over    bool // all is read
 	err     error
 
@@ -74,13 +75,14 @@ func Open(facts *capture.Summary, o Options) (*Player, error) {
 	if o.Speed <= 0 {
 		o.Speed = 1
 	}
-	t, err := openTape(o, from, to)
+	t, err := openTape(facts, o, from, to)
 	if err != nil {
 		return nil, err
 	}
 	return &Player{
 		opts: o, facts: facts, changed: make(chan struct{}, 1),
 		from: from, to: to, at: from, speed: o.Speed, history: t.history, tape: t,
+		damage: facts.Damage, tooMany: tooMany,
 	}, nil
 }
 
@@ -119,6 +121,13 @@ func (p *Player) State() State {
 		}
 	}
 	return s
+}
+
+// Damage is what is missing in the file, as far as it was read.
+func (p *Player) Damage() capture.Damage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.damage
 }
 
 func (p *Player) ended() bool { return p.over && !p.at.Before(p.to) }
@@ -165,7 +174,8 @@ func (p *Player) Slower() {
 
 // Seek goes to a moment of the capture. Forth it reads on as fast as it can;
 // back it shows what the history still has, to the second, or reads from the
-// begin.
+// begin. Where that is too much to read, it reads the last minute before that
+// moment alone: a window of everything then begins there, and says so.
 func (p *Player) Seek(to time.Time) { p.order(func() { p.seek(to) }) }
 
 func (p *Player) seek(to time.Time) {

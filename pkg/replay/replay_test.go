@@ -3,7 +3,9 @@ package replay
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ func frame(t testing.TB, p *Player, window time.Duration) history.Frame {
 	t.Helper()
 	f, err := p.Frame(history.Query{Window: window})
 	must(t, err)
+	f.Snapshot = f.Snapshot.Whole()
 	return f
 }
 
@@ -50,7 +53,7 @@ func TestEndIsTheReport(t *testing.T) {
 		must(t, err)
 		filter, err := c.Filter(facts)
 		must(t, err)
-		p := openPlayer(t, Options{Path: path, Filter: filter, From: c.From, To: c.To})
+		p := openPlayer(t, path, Options{Filter: filter, From: c.From, To: c.To})
 		p.Seek(at(1000))
 		settle(t, p)
 		want, got := text(t, report(t, path, c)), text(t, frame(t, p, 0).Snapshot)
@@ -66,7 +69,7 @@ func TestEndIsTheReport(t *testing.T) {
 func TestCutCapture(t *testing.T) {
 	path := write(t)
 	cut(t, path, 0.6)
-	p := openPlayer(t, Options{Path: path})
+	p := openPlayer(t, path, Options{})
 	p.Seek(at(1000))
 	settle(t, p)
 	p.Seek(at(1000)) // where it ends was not known before
@@ -81,7 +84,7 @@ func TestCutCapture(t *testing.T) {
 
 // TestClock: what is shown is what the trace had seen at that moment.
 func TestClock(t *testing.T) {
-	p := openPlayer(t, Options{Path: write(t)})
+	p := openPlayer(t, write(t), Options{})
 	p.step(2 * time.Second)
 	if f := frame(t, p, 0); !f.At.Equal(at(2)) || packets(f.Snapshot) != 2*perSecond || f.Snapshot.Ended != "" {
 		t.Errorf("after 2 s: at %v, %d packets, ended %q", f.At, packets(f.Snapshot), f.Snapshot.Ended)
@@ -120,7 +123,7 @@ func TestClock(t *testing.T) {
 }
 
 func TestSeek(t *testing.T) {
-	p := openPlayer(t, Options{Path: write(t)})
+	p := openPlayer(t, write(t), Options{})
 	for _, second := range []float64{80, 40, 41.5, 10, 0, 93, 5} {
 		p.Seek(at(second))
 		settle(t, p)
@@ -147,8 +150,46 @@ func TestSeek(t *testing.T) {
 	}
 }
 
+// TestSeekFar: in a capture that is too large to be read from its begin, a
+// moment is shown as if it had been, whatever window is asked for, and nothing
+// of long before it is read.
+func TestSeekFar(t *testing.T) {
+	path := write(t)
+	near, far := openPlayer(t, path, Options{}), openPlayer(t, path, Options{})
+	far.tooMany = 50
+	jumped := 0
+	for _, second := range []float64{90, 3, 85, 94, 12, 93} {
+		for _, p := range []*Player{near, far} {
+			p.Seek(at(second))
+			settle(t, p)
+			if s := p.State(); s.At != at(second) || s.Seeking {
+				t.Errorf("to %v s: %+v", second, s)
+			}
+		}
+		for _, window := range []time.Duration{time.Second, 10 * time.Second, time.Minute} {
+			want, got := frame(t, near, window), frame(t, far, window)
+			if text(t, got.Snapshot) != text(t, want.Snapshot) || !got.At.Equal(want.At) {
+				t.Errorf("%v to %v s: %s", window, second, difference(text(t, got.Snapshot), text(t, want.Snapshot)))
+			}
+		}
+		all := frame(t, far, 0)
+		if all.Covered < time.Duration(second-1)*time.Second {
+			jumped++
+			if all.Covered < lookBack-time.Second {
+				t.Errorf("to %v s: everything covers %v", second, all.Covered)
+			}
+			if n, want := packets(all.Snapshot), perSecond*all.Covered.Seconds(); float64(n) > want {
+				t.Errorf("to %v s: %d packets in %v", second, n, all.Covered)
+			}
+		}
+	}
+	if jumped < 3 {
+		t.Errorf("it jumped %d times", jumped)
+	}
+}
+
 func TestPauseAtTheEndBeginsAnew(t *testing.T) {
-	p := openPlayer(t, Options{Path: write(t)})
+	p := openPlayer(t, write(t), Options{})
 	p.Seek(at(1000))
 	settle(t, p)
 	p.Pause()
@@ -163,7 +204,7 @@ func TestPauseAtTheEndBeginsAnew(t *testing.T) {
 }
 
 func TestRunObeysAndEnds(t *testing.T) {
-	p := openPlayer(t, Options{Path: write(t), Speed: 100})
+	p := openPlayer(t, write(t), Options{Speed: 100})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -198,7 +239,7 @@ func TestWrongTimes(t *testing.T) {
 		must(t, w.Journey(j, nil))
 	}
 	must(t, w.Close(capture.End{Ended: "duration", Status: capture.Status{DurationNs: 1<<62 + 7}}))
-	p := openPlayer(t, Options{Path: path})
+	p := openPlayer(t, path, Options{})
 	p.Seek(started().AddDate(250, 0, 0))
 	settle(t, p)
 	if f := frame(t, p, 0); packets(f.Snapshot) != 4 {
@@ -208,7 +249,7 @@ func TestWrongTimes(t *testing.T) {
 
 // TestMemory: how long a capture is does not matter.
 func TestMemory(t *testing.T) {
-	p := openPlayer(t, Options{Path: write(t)})
+	p := openPlayer(t, write(t), Options{})
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -227,4 +268,15 @@ func TestMemory(t *testing.T) {
 	if after := heap(); after > before+8<<20 {
 		t.Errorf("%d bytes grew to %d", before, after)
 	}
+}
+
+// difference is the first line in which two texts differ.
+func difference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d: got %q, want %q", i, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
 }

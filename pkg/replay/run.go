@@ -11,6 +11,11 @@ const (
 	tick = 50 * time.Millisecond
 	// turn is the longest time of reading after which orders are looked at.
 	turn = 20 * time.Millisecond
+	// lookBack is what is read before a moment that is jumped to: what the
+	// windows of the screen show, the longest but for everything.
+	lookBack = 70 * time.Second
+	// tooMany journeys are not read to come to a moment: they take some seconds.
+	tooMany = 2_000_000
 )
 
 // Run plays until ctx ends. Errors of reading the file end the playing, but are
@@ -53,14 +58,17 @@ func (p *Player) step(elapsed time.Duration) (behind bool) {
 	if goal.After(p.to) {
 		goal = p.to
 	}
-	rewind := seeking && p.mustRewind(goal)
+	from, anew := p.anew(seeking, goal)
 	p.mu.Unlock()
 
-	reached, err := p.read(goal, rewind)
+	reached, err := p.read(goal, from, anew)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.history, p.status, p.over, p.err = p.tape.history, p.tape.status, p.tape.over, err
+	if d := p.tape.file.Damage(); d.Any() {
+		p.damage = d
+	}
 	if p.over && p.to.Before(p.tape.end) {
 		p.to = p.tape.end // it was cut short, and is longer than it says
 	}
@@ -79,6 +87,24 @@ func (p *Player) step(elapsed time.Duration) (behind bool) {
 	return false
 }
 
+// anew tells from where on to read to come to a moment, if not on from where
+// the tape stands.
+func (p *Player) anew(seeking bool, to time.Time) (from time.Time, anew bool) {
+	if !seeking {
+		return from, false
+	}
+	_, newest := p.history.Reach()
+	stands := newest
+	if anew = p.mustRewind(to); anew {
+		stands = p.from
+	}
+	near := to.Add(-lookBack)
+	if near.After(stands) && p.facts.Before(near) > p.facts.Before(stands)+p.tooMany {
+		return near, true
+	}
+	return p.from, anew
+}
+
 // mustRewind reports whether the history does not reach back to the moment.
 func (p *Player) mustRewind(to time.Time) bool {
 	oldest, newest := p.history.Reach()
@@ -91,10 +117,10 @@ func (p *Player) mustRewind(to time.Time) bool {
 	return to.Before(oldest)
 }
 
-// read runs the tape, a new one if it must rewind.
-func (p *Player) read(goal time.Time, rewind bool) (reached bool, err error) {
-	if rewind {
-		t, err := openTape(p.opts, p.from, p.to)
+// read runs the tape, a new one if it is to be read anew.
+func (p *Player) read(goal, from time.Time, anew bool) (reached bool, err error) {
+	if anew {
+		t, err := openTape(p.facts, p.opts, from, p.to)
 		if err != nil {
 			return false, err
 		}

@@ -43,15 +43,24 @@ type tape struct {
 }
 
 // openTape begins at the moment from, what was before being passed over.
-func openTape(o Options, from, end time.Time) (*tape, error) {
-	r, err := capture.Open(o.Path)
+func openTape(facts *capture.Summary, o Options, from, end time.Time) (*tape, error) {
+	since, err := capture.Choice{From: from}.Filter(facts)
 	if err != nil {
 		return nil, err
 	}
-	return &tape{
+	r, servers, err := facts.Open(from)
+	if err != nil {
+		return nil, err
+	}
+	t := &tape{
 		file: r, filter: o.Filter, zero: r.Head().MonotonicZero, history: history.New(o.History, from),
 		clock: from, rolled: from, end: end, open: o.To.IsZero(),
-	}, nil
+	}
+	if from.After(facts.Meta.StartedAt) {
+		t.filter = t.filter.And(since)
+	}
+	t.learn(servers)
+	return t, nil
 }
 
 func (t *tape) close() error { return t.file.Close() }
@@ -171,15 +180,29 @@ func (t *tape) take() {
 		if want := t.filter.Retransmits; want == nil || want(rec.Retransmits) {
 			t.history.With(func(a *model.Aggregator) { a.AddRetransmits(rec.Retransmits.RetransmitCount) })
 		}
+	case rec.Counters != nil:
+		t.history.With(func(a *model.Aggregator) { a.AddCounters(t.filter.Counts(rec.Counters)) })
+	case rec.Sockets != nil:
+		if want := t.filter.Sockets; want == nil || want(rec.Sockets) {
+			t.history.With(func(a *model.Aggregator) { a.AddSocket(rec.Sockets.SocketEvent) })
+		}
+	case rec.DNS != nil:
+		if want := t.filter.DNS; want == nil || want(rec.DNS) {
+			t.history.With(func(a *model.Aggregator) { a.AddDNS(rec.DNS.Lookup) })
+		}
 	case rec.Servers != nil:
-		t.history.With(func(a *model.Aggregator) {
-			for _, s := range rec.Servers {
-				a.LearnServer(s.Proto, s.Addr)
-			}
-		})
+		t.learn(rec.Servers)
 	case rec.Status != nil:
 		t.status = *rec.Status
 	case rec.End != nil:
 		t.status, t.open = rec.End.Status, false
 	}
+}
+
+func (t *tape) learn(servers []capture.Server) {
+	t.history.With(func(a *model.Aggregator) {
+		for _, s := range servers {
+			a.LearnServer(s.Proto, s.Addr)
+		}
+	})
 }

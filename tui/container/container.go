@@ -30,8 +30,7 @@ const (
 
 func (m mode) String() string {
 	return [...]string{
-		"mean (adds up), whisker to p99", "p50 of each hop (percentiles do not add up)",
-		"p99 of each hop (percentiles do not add up)",
+		"mean (adds up), whisker p99", "p50 (does not add up)", "p99 (does not add up)",
 	}[m]
 }
 
@@ -48,10 +47,7 @@ type Screen struct {
 	hops      list.List[lineKey]
 	inHops    bool // the waterfall has the cursor
 	mode      mode
-	firstAt   int // line of the first conversation in the last view
-	from      int // index of that conversation
-	hopsAt    int // line of the first line of the waterfall
-	hopsFrom  int
+	hopsAt    int // line of the waterfall's heading in the last view
 }
 
 // New makes the screen.
@@ -96,8 +92,8 @@ func (s *Screen) Keys() []key.Binding {
 func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	k := s.keys
 	switch {
-	case s.inHops && s.hops.Press(msg, k, len(s.lines), s.lineKeyAt):
-	case !s.inHops && s.list.Press(msg, k, len(s.talks), s.talkKeyAt):
+	case s.inHops && s.hops.Press(msg, k):
+	case !s.inHops && s.list.Press(msg, k):
 		s.fall()
 	case key.Matches(msg, k.Tab):
 		s.inHops = !s.inHops && len(s.lines) > 0
@@ -126,24 +122,17 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 
 // Click chooses a conversation or a hop, or opens the one under the cursor.
 func (s *Screen) Click(at, _ int) screen.Action {
-	if i := at - s.hopsAt; i >= 0 {
-		if i += s.hopsFrom; i >= len(s.lines) {
-			return screen.Action{}
-		}
-		if s.inHops && i == s.hops.At() {
+	if hit, again := s.hops.Click(at - s.hopsAt); hit {
+		if s.inHops && again {
 			return s.open()
 		}
 		s.inHops = true
-		s.hops.To(i, len(s.lines), s.lineKeyAt)
 		return screen.Action{}
 	}
-	i := at - s.firstAt + s.from
-	if at < s.firstAt || i >= len(s.talks) {
-		return screen.Action{}
+	if hit, again := s.list.Click(at); hit {
+		s.inHops = s.inHops || again
+		s.fall()
 	}
-	s.inHops = s.inHops || i == s.list.At()
-	s.list.To(i, len(s.talks), s.talkKeyAt)
-	s.fall()
 	return screen.Action{}
 }
 
@@ -157,6 +146,9 @@ func (s *Screen) open() screen.Action {
 		return screen.Action{}
 	}
 	x := s.lines[s.hops.At()]
+	if x.path == nil {
+		return screen.Action{} // there is no heat map of exchanges
+	}
 	q := &history.HeatQuery{Path: x.path.ID()}
 	title := fmt.Sprintf("%s → %s %s %s", x.path.From.Name, x.path.To.Name, digest.Service(x.path.Proto, x.path.Port), x.path.Direction)
 	if x.hop != nil {

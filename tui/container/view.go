@@ -11,17 +11,18 @@ import (
 	"github.com/hopscope/hopscope/tui/look"
 )
 
-// maxEvents is how many drops and slow packets are listed below the waterfall.
-const maxEvents = 6
+// maxEvents is how many drops, slow answers and slow packets are listed below the
+// waterfall.
+const maxEvents = 8
 
 // View paints the end, its conversations, the waterfall and what went wrong.
 func (s *Screen) View(l *look.Look, width, height int) []string {
-	s.hopsAt = height
 	r := s.row()
 	if r == nil {
 		return []string{l.Paint(look.Plain, "  "+s.missing())}
 	}
 	lines := []string{l.Line(false, look.Cell{Text: " " + title(r), Width: width, Role: look.Title})}
+	lines = append(lines, s.nameServers(l, width, height, r)...)
 	if len(s.talks) == 0 {
 		return append(lines, l.Paint(look.Plain, "  "+s.silent()))
 	}
@@ -30,25 +31,49 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	if s.inHops {
 		room = 1
 	}
-	s.firstAt = len(lines)
-	from, to := s.list.InSight(len(s.talks), room)
-	s.from = from
-	for i := from; i < to; i++ {
-		lines = append(lines, s.talkLine(l, width, i, r))
+	lines = s.list.Paint(lines, room, func(i int) string { return s.talkLine(l, width, i, r) })
+	lines = append(lines, l.Line(false, look.Cell{Text: s.between(min(room, len(s.talks))), Width: width, Role: look.Dim}))
+	if x := s.d.Exchange(s.talk()); x != nil {
+		lines = append(lines, l.Line(false, look.Cell{Text: "  " + digest.Summary(x), Width: width, Role: look.Accent}))
 	}
-	lines = append(lines, l.Line(false, look.Cell{Text: s.between(to - from), Width: width, Role: look.Dim}))
 	events := s.events(l, width)
 	free := height - len(lines)
 	fallen := min(len(s.lines)+1, free)
 	if len(events) > 0 && !s.inHops { // what went wrong is not to be below the edge
 		fallen = min(fallen, max(free-min(len(events), 4), 10))
 	}
-	s.hopsAt = len(lines) + 1
+	s.hopsAt = len(lines)
 	lines = append(lines, s.waterfall(l, width, fallen)...)
 	if rest := free - fallen; rest > 1 && len(events) > 0 {
 		lines = append(lines, events[:min(rest, len(events))]...)
 	}
 	return lines
+}
+
+// maxNameServers is how many are listed; of a low screen, no more than one.
+const maxNameServers = 2
+
+// nameServers is a line for each that the end asks.
+func (s *Screen) nameServers(l *look.Look, width, height int, r *digest.Row) []string {
+	all := s.d.NameServers(r)
+	room := maxNameServers
+	if height < 30 {
+		room = 1
+	}
+	var out []string
+	for _, d := range all[:min(len(all), room)] {
+		role, by := look.Dim, ""
+		if d.Troubled() {
+			role = look.Warn
+		}
+		if d.Forwarded {
+			by = " by Docker's"
+		}
+		out = append(out, l.Line(false, look.Cell{
+			Text: fmt.Sprintf("  dns %s%s: %s", d.Server(), by, d.Summary()), Width: width, Role: role,
+		}))
+	}
+	return out
 }
 
 func (s *Screen) missing() string {
@@ -163,7 +188,8 @@ func responseP99(t *digest.Talk) string {
 	return duration(t.Response.Total.P99Ns)
 }
 
-// events are the drops of the conversation and its slowest packets.
+// events are what went wrong in the conversation, its slowest exchanges, and its
+// slowest packets.
 func (s *Screen) events(l *look.Look, width int) []string {
 	t := s.talk()
 	snap := &s.d.Frame.Snapshot
@@ -171,15 +197,26 @@ func (s *Screen) events(l *look.Look, width int) []string {
 	for i := range snap.Drops {
 		if d := &snap.Drops[i]; len(out) < maxEvents && t.Has(&d.From, &d.To, d.Proto, d.Port) {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
-				"  dropped %s: %s in %s @ %s (%s)", human.Count(d.Count), d.Reason, d.Hop, d.Where, d.Location)}))
+				"  dropped %s%s: %s in %s @ %s (%s)", human.Count(d.Count), s.d.Last(d.LastAt), d.Reason, d.Hop, d.Where, d.Location)}))
 		}
 	}
 	for _, x := range s.d.Sides(t) {
 		if n := x.Retransmits.Total; n > 0 {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
-				"  %s sent %s segments again: %s", x.From.Name, human.Count(n), digest.Kinds(x.Retransmits.RetransmitKinds))}))
+				"  %s sent %s segments again%s: %s", x.From.Name, human.Count(n), s.d.Last(x.LastRetransmit), digest.Kinds(x.Retransmits.RetransmitKinds)+digest.LostAt(&x.Retransmits))}))
 		}
 	}
+	for _, x := range s.d.Sides(t) {
+		if c := x.Connects; c != nil && c.Failed() > 0 {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
+				"  %s of %s connects of %s failed: %s", human.Count(c.Failed()), human.Count(c.Total()), x.From.Name, digest.Failures(c))}))
+		}
+		if r := x.Resets; r != nil && r.Sent > 0 {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
+				"  %s reset %s connections%s", x.From.Name, human.Count(r.Sent), s.d.Last(x.LastReset))}))
+		}
+	}
+	out = append(out, s.slowAnswers(l, width, t)...)
 	for i := range snap.Slowest {
 		x := &snap.Slowest[i]
 		if len(out) >= maxEvents || !t.Has(&x.From, &x.To, x.Proto, x.Port) {
@@ -192,11 +229,25 @@ func (s *Screen) events(l *look.Look, width int) []string {
 			}
 		}
 		out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Plain, Text: fmt.Sprintf(
-			"  slow %s at %s: %s of it in %s @ %s", human.Duration(x.TotalNs),
+			"  slow packet %s at %s: %s of it in %s @ %s", human.Duration(x.TotalNs),
 			x.At.In(s.location()).Format("15:04:05.000"), human.Duration(ns), hop, where)}))
 	}
 	if len(out) > 0 {
 		out = append([]string{""}, out...)
+	}
+	return out
+}
+
+// slowAnswers are the slowest exchanges of the conversation.
+func (s *Screen) slowAnswers(l *look.Look, width int, t *digest.Talk) (out []string) {
+	x := s.d.Exchange(t)
+	if x == nil {
+		return nil
+	}
+	for i := range x.Slowest {
+		slow := &x.Slowest[i]
+		out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Plain, Text: fmt.Sprintf(
+			"  slow answer %s at %s: %s", human.Duration(slow.TotalNs), slow.At.In(s.location()).Format("15:04:05.000"), slow.Split())}))
 	}
 	return out
 }

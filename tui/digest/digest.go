@@ -1,6 +1,7 @@
 // Package digest prepares a frame for the screens: a row for each container
 // and other end, both directions of a conversation side by side, sums that
-// screens would otherwise make again for each key press. A digest is immutable.
+// screens would otherwise make again for each key press. A digest does not
+// change.
 package digest
 
 import (
@@ -30,6 +31,9 @@ type Digest struct {
 	Lost   uint64        // packets that were tracked and then lost sight of
 	Causes []Cause       // of Lost, largest first, none of them 0
 	byKey  map[string]int
+	peers  map[string]*model.Container // that are not selected and were not met yet
+	hops   map[*model.Path][]model.Hop // those that were asked for
+	places map[string]Load             // likewise
 }
 
 // Cause is one reason why packets were lost sight of.
@@ -45,11 +49,16 @@ type Row struct {
 	Service, Project, Image  string // "" when unknown
 	Networks, Drivers, State string
 	Dead                     bool
+	Peer                     bool // not selected: it is here for whom it talks to
 
 	P50, P99 int64       // ns, of its worst path; Unknown without one
 	Path     *model.Path // the worst
 	Hop      *model.Hop  // what makes the tail of it slow
 	Share    float64     // of that tail
+	App      int64       // p99 in ns of its worst service: from the read of a request to the answer's first byte; Unknown without one
+
+	RTT       int64    // p50 in ns of its sockets' worst round trip time; Unknown without one
+	Throttled *float64 // share of the time in which its CPU limit held it back; nil: not known
 
 	TX, RX  model.PacketCount
 	Drops   uint64
@@ -59,14 +68,28 @@ type Row struct {
 	search  string
 	counted bool   // TX and RX are the snapshot's
 	samples uint64 // of the worst path
+
+	appSamples uint64 // of App
 }
 
 // Of makes the digest of a frame.
 func Of(f history.Frame) *Digest {
 	s := &f.Snapshot
 	d := &Digest{Frame: f, Window: time.Duration(s.DurationNs), byKey: make(map[string]int, len(s.Containers)+4)}
+	d.hops = make(map[*model.Path][]model.Hop, len(s.Containers))
 	for i := range s.Containers {
-		d.container(&s.Containers[i])
+		c := &s.Containers[i]
+		if longGone(&f, c) {
+			continue
+		}
+		if f.Selected == nil || f.Selected[c.ID] {
+			d.container(c)
+			continue
+		}
+		if d.peers == nil {
+			d.peers = map[string]*model.Container{}
+		}
+		d.peers[c.ID] = c
 	}
 	d.talks(s.Paths)
 	for i := range s.Drops {
@@ -74,10 +97,15 @@ func Of(f history.Frame) *Digest {
 	}
 	for i := range s.TCP {
 		d.Rows[d.end(&s.TCP[i].From)].Retrans += s.TCP[i].Retransmits.Total
+		d.app(&s.TCP[i])
+		d.rtt(&s.TCP[i])
 	}
 	for i := range d.Rows {
 		r := &d.Rows[i]
 		r.Trend = f.Trends[r.Key]
+		if r.Path != nil {
+			r.Hop, r.Share = slowest(d.Hops(r.Path))
+		}
 		r.search = strings.ToLower(strings.Join([]string{r.Name, r.Service, r.Project, r.Image, r.Networks, r.Kind}, "\n"))
 	}
 	for name, n := range s.Accounting.Lost {
@@ -93,6 +121,12 @@ func Of(f history.Frame) *Digest {
 		return strings.Compare(x.Name, y.Name)
 	})
 	return d
+}
+
+// longGone says that a container was removed before the past that can be looked
+// at begins, and that none of its packets is in the window.
+func longGone(f *history.Frame, c *model.Container) bool {
+	return c.GoneAt != nil && c.GoneAt.Before(f.Oldest) && c.TX.Packets+c.RX.Packets == 0
 }
 
 // Row finds the row of an end.
@@ -111,17 +145,21 @@ func (d *Digest) Row(key string) *Row {
 func (r *Row) Matches(text string) bool { return strings.Contains(r.search, text) }
 
 func (d *Digest) add(r Row) *Row {
-	r.P50, r.P99 = Unknown, Unknown
+	r.P50, r.P99, r.App, r.RTT = Unknown, Unknown, Unknown, Unknown
 	d.byKey[r.Key] = len(d.Rows)
 	d.Rows = append(d.Rows, r)
 	return &d.Rows[len(d.Rows)-1]
 }
 
-func (d *Digest) container(c *model.Container) {
+func (d *Digest) container(c *model.Container) *Row {
 	r := Row{
 		Key: c.ID, Name: c.Name, Kind: "container", Image: c.Image, State: c.State,
 		Service: value(c.Service), Project: value(c.Project), TX: c.TX, RX: c.RX,
 		Dead: c.State != "" && c.State != "running", counted: true,
+	}
+	if t := c.CPU.ThrottledNs; t != nil && d.Window > 0 {
+		share := float64(*t) / float64(d.Window)
+		r.Throttled = &share
 	}
 	var networks, drivers []string
 	for _, n := range c.Networks {
@@ -131,7 +169,7 @@ func (d *Digest) container(c *model.Container) {
 		}
 	}
 	r.Networks, r.Drivers = strings.Join(networks, ","), strings.Join(drivers, ",")
-	d.add(r)
+	return d.add(r)
 }
 
 func value(s *string) string {
@@ -149,6 +187,10 @@ func (d *Digest) end(e *model.End) int {
 	k := endKey(e)
 	if i, ok := d.byKey[k]; ok {
 		return i
+	}
+	if c := d.peers[k]; c != nil {
+		d.container(c).Peer = true
+		return len(d.Rows) - 1
 	}
 	name := e.Name
 	if k == history.External || k == history.Unattributed {
@@ -169,16 +211,27 @@ func (r *Row) worse(p *model.Path) {
 		return
 	}
 	r.Path, r.P99, r.P50, r.samples = p, *p.Total.P99Ns, *p.Total.P50Ns, p.Total.Samples
-	r.Hop, r.Share = Slowest(p)
 }
 
-// Slowest is the hop in which a path's slowest packets spend most of their
-// time, with its share; nil for a path without hops.
-func Slowest(p *model.Path) (*model.Hop, float64) {
+// Hops are those of one of the digest's paths. They are made when they are
+// asked for and kept: a screen shows those of a few paths. The goroutine that
+// has the digest may call it, no other.
+func (d *Digest) Hops(p *model.Path) []model.Hop {
+	hops, ok := d.hops[p]
+	if !ok {
+		hops = p.AllHops()
+		d.hops[p] = hops
+	}
+	return hops
+}
+
+// slowest is the hop in which a path's slowest packets spend most of their
+// time, with its share; nil without hops.
+func slowest(hops []model.Hop) (*model.Hop, float64) {
 	var worst *model.Hop
 	share := -1.0
-	for i := range p.Hops {
-		h := &p.Hops[i]
+	for i := range hops {
+		h := &hops[i]
 		if h.TailShare > share || (h.TailShare == share && h.Share > worst.Share) {
 			worst, share = h, h.TailShare
 		}
@@ -186,30 +239,52 @@ func Slowest(p *model.Path) (*model.Hop, float64) {
 	return worst, max(share, 0)
 }
 
-// drop counts for the container in which packets died, else for who sent them.
-func (d *Digest) drop(x *model.Drop) {
-	e := &x.From
-	switch {
-	case x.Container != nil && *x.Container == x.To.Name:
-		e = &x.To
-	case x.Container == nil && x.From.Kind == "external" && x.To.Kind != "external":
-		e = &x.To
+func (d *Digest) drop(x *model.Drop) { d.Rows[d.end(DiedAt(x))].Drops += x.Count }
+
+// DiedAt is the end at whose device packets died, else whose they were, else who
+// of this host sent or was to get them.
+func DiedAt(x *model.Drop) *model.End {
+	_, owner, _ := strings.Cut(x.Where, " of ")
+	owner, _, _ = strings.Cut(owner, " (") // the network, where it has several
+	for _, name := range []string{owner, value(x.Container)} {
+		switch name {
+		case "":
+		case x.From.Name:
+			return &x.From
+		case x.To.Name:
+			return &x.To
+		}
 	}
-	d.Rows[d.end(e)].Drops += x.Count
+	if x.From.Kind == "external" && x.To.Kind != "external" {
+		return &x.To
+	}
+	return &x.From
 }
 
 // Packets sent and received.
 func (r *Row) Packets() uint64 { return r.TX.Packets + r.RX.Packets }
 
-// WorseFirst orders rows: the higher p99 first. Of two ends of one slow path
+// WorseFirst orders rows: the higher p99 first, peers after what is selected. Of two ends of one slow path
 // the one at which its slowest hop is comes first, for it is the one to look at.
 func WorseFirst(x, y *Row) int {
 	return cmp.Or(
+		compareBool(x.Peer, y.Peer),
 		cmp.Compare(y.P99, x.P99),
 		cmp.Compare(y.owns(), x.owns()),
 		cmp.Compare(y.Packets(), x.Packets()),
 		cmp.Compare(x.Name, y.Name),
 		cmp.Compare(x.Key, y.Key))
+}
+
+// compareBool has false before true.
+func compareBool(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case y:
+		return -1
+	}
+	return 1
 }
 
 // owns is 1 for the end at which its slowest hop is.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/model/human"
@@ -133,16 +134,56 @@ func (d *Digest) Sides(t *Talk) []*model.TCP {
 
 // Kinds tells what made TCP send segments again: "rto 1, fast 2".
 func Kinds(k model.RetransmitKinds) string {
+	return counts([]count{
+		{"rto", k.RTO}, {"fast", k.Fast}, {"tlp", k.TLP}, {"syn", k.SYN}, {"synack", k.SYNACK}, {"other", k.Other},
+	})
+}
+
+// LostAt tells where most of those that were sent again had died, of those of
+// which it is known: ", 20 lost in stack_rx @ eth0 of db".
+func LostAt(r *model.Retransmits) string {
+	if len(r.LostAt) == 0 {
+		return ""
+	}
+	at := &r.LostAt[0]
+	for i := range r.LostAt {
+		if r.LostAt[i].Count > at.Count {
+			at = &r.LostAt[i]
+		}
+	}
+	return fmt.Sprintf(", %s lost in %s @ %s", human.Count(at.Count), at.Hop, at.Where)
+}
+
+// Failures tells how connects failed: "refused 3, timeout 1".
+func Failures(c *model.Connects) string {
+	return counts([]count{
+		{"refused", c.Refused}, {"timeout", c.Timeout}, {"unreachable", c.Unreachable}, {"given up", c.Other},
+	})
+}
+
+type count struct {
+	name string
+	n    uint64
+}
+
+// counts names those that are not 0.
+func counts(all []count) string {
 	var parts []string
-	for _, x := range []struct {
-		name string
-		n    uint64
-	}{{"rto", k.RTO}, {"fast", k.Fast}, {"tlp", k.TLP}, {"syn", k.SYN}, {"synack", k.SYNACK}, {"other", k.Other}} {
+	for _, x := range all {
 		if x.n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", x.name, human.Count(x.n)))
+			parts = append(parts, x.name+" "+human.Count(x.n))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Last tells when something happened last: ", last at 14:03:22"; "" when that is
+// not known.
+func (d *Digest) Last(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", last at " + at.In(d.Frame.At.Location()).Format("15:04:05")
 }
 
 // PerSecond is how many a second, for a column that says so: "1.23k".

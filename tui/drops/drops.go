@@ -42,8 +42,6 @@ type Screen struct {
 	filter  string
 	rows    []row
 	detail  bool
-	firstAt int
-	from    int
 	longest int // width of the longest reason
 }
 
@@ -81,7 +79,7 @@ func (s *Screen) Keys() []key.Binding {
 func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	k := s.keys
 	switch {
-	case s.list.Press(msg, k, len(s.rows), s.keyAt):
+	case s.list.Press(msg, k):
 	case key.Matches(msg, k.Group):
 		s.group = (s.group + 1) % groupings
 		s.arrange()
@@ -101,14 +99,9 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 
 // Click puts the cursor on a drop, or explains the one under the cursor.
 func (s *Screen) Click(line, _ int) screen.Action {
-	at := s.from + line - s.firstAt
-	if line < s.firstAt || at >= len(s.rows) {
-		return screen.Action{}
-	}
-	if at == s.list.At() {
+	if _, again := s.list.Click(line); again {
 		s.detail = !s.detail
 	}
-	s.list.To(at, len(s.rows), s.keyAt)
 	return screen.Action{}
 }
 
@@ -164,13 +157,8 @@ func (s *Screen) keyOf(d *model.Drop) string {
 
 func place(d *model.Drop) string { return d.Hop + " @ " + d.Where }
 
-// who is the container in which packets died, else who sent them.
-func who(d *model.Drop) string {
-	if d.Container != nil {
-		return *d.Container
-	}
-	return d.From.Name
-}
+// who is the end that the packets count for.
+func who(d *model.Drop) string { return digest.DiedAt(d).Name }
 
 func flow(d *model.Drop) string {
 	return fmt.Sprintf("%s → %s %s", d.From.Name, d.To.Name, digest.Service(d.Proto, d.Port))

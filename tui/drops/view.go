@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hopscope/hopscope/pkg/dropreason"
 	"github.com/hopscope/hopscope/pkg/model/human"
 	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/look"
@@ -20,7 +21,6 @@ const maxStack = 8
 // View paints the list, and below it what is known of the drop under the
 // cursor.
 func (s *Screen) View(l *look.Look, width, height int) []string {
-	s.firstAt = height
 	again := s.retransmits(l, width)
 	if len(s.rows) == 0 {
 		return append([]string{l.Paint(look.Good, "  "+s.nothing()), ""}, again...)
@@ -38,19 +38,18 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	if s.detail {
 		below = s.explain(l, width)
 	}
-	s.firstAt = len(lines)
-	from, to := s.list.InSight(len(s.rows), max(1, height-len(lines)-len(below)))
-	s.from = from
-	for i := from; i < to; i++ {
-		r := &s.rows[i]
-		mark := ""
-		if i == s.list.At() {
-			mark = ">"
-		}
-		lines = append(lines, s.cells(l, width, i == s.list.At(), look.Plain, mark,
-			human.Count(r.count), s.d.PerSecond(r.count), s.reason(r), s.where(r), s.last(r)))
-	}
+	lines = s.list.Paint(lines, max(1, height-len(lines)-len(below)), func(i int) string { return s.line(l, width, i) })
 	return append(lines, below...)
+}
+
+func (s *Screen) line(l *look.Look, width, i int) string {
+	r := &s.rows[i]
+	mark := ""
+	if i == s.list.At() {
+		mark = ">"
+	}
+	return s.cells(l, width, i == s.list.At(), look.Plain, mark,
+		human.Count(r.count), s.d.PerSecond(r.count), s.reason(r), s.where(r), s.last(r))
 }
 
 // retransmits are the TCP sides that sent segments again, most first as the
@@ -76,7 +75,7 @@ func (s *Screen) retransmits(l *look.Look, width int) []string {
 		}
 		out = append(out, l.Line(false, look.Cell{Text: human.Count(n), Width: 2 + countWidth, Right: true, Role: look.Warn},
 			look.Cell{Text: s.d.PerSecond(n), Width: rateWidth, Right: true},
-			look.Cell{Text: "  " + ends + "  (" + digest.Kinds(x.Retransmits.RetransmitKinds) + ")", Width: max(1, width-2-countWidth-rateWidth)}))
+			look.Cell{Text: "  " + ends + "  (" + digest.Kinds(x.Retransmits.RetransmitKinds) + ")" + digest.LostAt(&x.Retransmits) + s.d.Last(x.LastRetransmit), Width: max(1, width-2-countWidth-rateWidth)}))
 	}
 	if s.detail || out == nil {
 		return out
@@ -161,15 +160,25 @@ func (s *Screen) explain(l *look.Look, width int) []string {
 		if text == "" {
 			return
 		}
-		for i, part := range wrap(text, max(10, width-14)) {
+		for i, part := range look.Wrap(text, max(10, width-14)) {
 			if i > 0 {
 				what = ""
 			}
 			out = append(out, l.Line(false, look.Cell{Text: "  " + what, Width: 12, Role: look.Title}, look.Cell{Text: " " + part}))
 		}
 	}
-	add("flow", flow(d))
-	add("where", fmt.Sprintf("%s, in the kernel's %s", place(d), d.Location))
+	add("flow", flow(d)+s.d.Last(d.LastAt))
+	at := place(d)
+	if d.Location != "" {
+		at += ", in the kernel's " + d.Location
+	}
+	add("where", at)
+	if d.Stage != nil {
+		add("stage", *d.Stage+" of netfilter")
+	}
+	if d.Rule != nil {
+		add("rule", "inferred, its counter moved alike: "+*d.Rule)
+	}
 	if len(d.Stack) > 0 {
 		add("stack", strings.Join(d.Stack[:min(len(d.Stack), maxStack)], " ← "))
 	}
@@ -179,25 +188,9 @@ func (s *Screen) explain(l *look.Look, width int) []string {
 	if d.Device != nil {
 		add("device", *d.Device)
 	}
-	meaning, mend := explanation(d.Reason)
-	add("means", meaning)
-	add("mend", mend)
-	return out
-}
-
-// wrap breaks a text at blanks.
-func wrap(text string, width int) []string {
-	var out []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && look.Width(line)+1+look.Width(word) > width {
-			out = append(out, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
+	if r, ok := dropreason.Find(d.Reason); ok {
+		add("means", r.Meaning)
+		add("mend", r.Mend)
 	}
-	return append(out, line)
+	return out
 }

@@ -3,6 +3,7 @@
 package flamescreen
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,31 +134,61 @@ func (s *Screen) Click(line, column int) screen.Action {
 }
 
 // graph makes the nodes of a digest. Each path is in it once, under its client
-// where that is a container, so that the root is the sum of all. What a
+// where that is a container, so that the root is the sum of all. What an end or a
 // direction is made of grows when it is looked at.
 func graph(d *digest.Digest, m mode) *flame.Node {
 	root := &flame.Node{Name: "all"}
-	owners := map[string]*flame.Node{}
+	owners := map[string]*owner{}
 	for i := range d.Talks {
 		t := &d.Talks[i]
-		owner, other, arrow := t.Client, t.Server, "→ "
-		if owner.Kind != "container" && other.Kind == "container" {
-			owner, other, arrow = other, owner, "← "
-		}
-		name := endName(owner)
+		name := endName(ownerOf(t))
 		at := owners[name]
 		if at == nil {
-			at = root.Child(name)
+			at = &owner{node: &flame.Node{Name: name}}
+			at.node.Grow = func(n *flame.Node) { at.grow(d, m) }
 			owners[name] = at
+			root.Children = append(root.Children, at.node)
 		}
-		p := t.Worst
-		talk := at.Child(arrow + endName(other) + " " + digest.Service(p.Proto, p.Port))
-		for _, p := range t.Paths() {
-			addPath(talk.Child(p.Direction), p, m)
+		at.talks = append(at.talks, t)
+		for _, p := range []*model.Path{t.Request, t.Response} {
+			if p != nil {
+				w := weight(p, m)
+				at.node.Value += w
+				root.Value += w
+			}
 		}
 	}
-	root.Sum(true)
+	slices.SortStableFunc(root.Children, func(x, y *flame.Node) int { return cmp.Compare(y.Value, x.Value) })
 	return root
+}
+
+// owner is whose conversations stand together.
+type owner struct {
+	node  *flame.Node
+	talks []*digest.Talk
+}
+
+// ownerOf is the client, where that is a container or no end is.
+func ownerOf(t *digest.Talk) *model.End {
+	if t.Client.Kind != "container" && t.Server.Kind == "container" {
+		return t.Server
+	}
+	return t.Client
+}
+
+// grow makes the conversations, those that took most first.
+func (o *owner) grow(d *digest.Digest, m mode) {
+	for _, t := range o.talks {
+		other, arrow := t.Server, "→ "
+		if ownerOf(t) == t.Server {
+			other, arrow = t.Client, "← "
+		}
+		talk := o.node.Child(arrow + endName(other) + " " + digest.Service(t.Worst.Proto, t.Worst.Port))
+		for _, p := range t.Paths() {
+			addPath(d, talk.Child(p.Direction), p, m)
+		}
+	}
+	o.node.Sum(true)
 }
 
 func endName(e *model.End) string {
@@ -169,7 +200,7 @@ func endName(e *model.End) string {
 
 // addPath adds a path to a direction: several have one name where many
 // addresses are told as one end, or a port is published twice.
-func addPath(n *flame.Node, p *model.Path, m mode) {
+func addPath(d *digest.Digest, n *flame.Node, p *model.Path, m mode) {
 	whole := weight(p, m)
 	n.Value += whole
 	before := n.Grow
@@ -177,8 +208,9 @@ func addPath(n *flame.Node, p *model.Path, m mode) {
 		if before != nil {
 			before(n)
 		}
-		for i := range p.Hops {
-			h := &p.Hops[i]
+		hops := d.Hops(p)
+		for i := range hops {
+			h := &hops[i]
 			share := h.Share
 			if m == tail {
 				share = h.TailShare

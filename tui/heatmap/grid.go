@@ -49,6 +49,17 @@ func (g *Grid) Count(column, line int) (n uint64) {
 	return n
 }
 
+// Fullest is the line in which most packets of a column are.
+func (g *Grid) Fullest(column int) (line int) {
+	var most uint64
+	for i := range g.Lines {
+		if n := g.Count(column, i); n > most {
+			line, most = i, n
+		}
+	}
+	return line
+}
+
 // rate is packets a second: columns stand for pieces of unequal length.
 func (g *Grid) rate(column, line int) float64 {
 	c := &g.Columns[column]

@@ -20,6 +20,7 @@ type Screen struct {
 	title string
 	// The cursor counts from the newest column and from the lowest line.
 	back, up int
+	held     bool // up is where it was put; else it is where most packets are
 	grid     Grid // of the last view
 }
 
@@ -28,7 +29,7 @@ func New(k keys.Map) *Screen { return &Screen{keys: k} }
 
 // Show chooses what to show.
 func (s *Screen) Show(q *history.HeatQuery, title string) {
-	s.query, s.title, s.back, s.up = q, title, 0, 0
+	s.query, s.title, s.back, s.held = q, title, 0, false
 }
 
 // Query is what the next frame has to bring. Until something was chosen it is
@@ -66,8 +67,10 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	case key.Matches(msg, k.Right):
 		s.move(-1, 0)
 	case key.Matches(msg, k.Up):
+		s.held = true
 		s.move(0, 1)
 	case key.Matches(msg, k.Down):
+		s.held = true
 		s.move(0, -1)
 	case key.Matches(msg, k.Open):
 		if c := s.column(); c != nil {
@@ -83,6 +86,7 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 
 // Click puts the cursor on a cell.
 func (s *Screen) Click(line, column int) screen.Action {
+	s.held = true
 	s.up = s.grid.Lines - 1 - (line - firstLine)
 	s.back = len(s.grid.Columns) - 1 - (column - axisWidth)
 	s.move(0, 0)
@@ -91,6 +95,9 @@ func (s *Screen) Click(line, column int) screen.Action {
 
 func (s *Screen) move(back, up int) {
 	s.back = min(max(s.back+back, 0), max(0, len(s.grid.Columns)-1))
+	if !s.held && len(s.grid.Columns) > 0 {
+		s.up = s.grid.Fullest(len(s.grid.Columns) - 1 - s.back)
+	}
 	s.up = min(max(s.up+up, 0), max(0, s.grid.Lines-1))
 }
 

@@ -32,11 +32,16 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 		lines = append(lines, s.line(l, line))
 	}
 	lines = append(lines, s.timeAxis(l, width), l.Line(false, look.Cell{Text: " " + s.reading(), Width: width, Role: look.Title}))
-	legend := " packets a second:"
-	for i := 1; i < len(shades); i++ {
-		legend += " " + strings.Repeat(shades[i], 2)
+	return append(lines, s.legend(l))
+}
+
+// legend has the degrees as the map has them.
+func (s *Screen) legend(l *look.Look) string {
+	cells := []look.Cell{{Text: " packets a second:", Role: look.Dim}}
+	for d := 1; d < len(shades); d++ {
+		cells = append(cells, look.Cell{Text: " "}, look.Cell{Text: strings.Repeat(shades[d], 2), Role: degreeRole(d)})
 	}
-	return append(lines, l.Line(false, look.Cell{Text: legend + fmt.Sprintf(" up to %.0f", g.Max), Width: width, Role: look.Dim}))
+	return l.Line(false, append(cells, look.Cell{Text: fmt.Sprintf(" up to %.0f", s.grid.Max), Role: look.Dim})...)
 }
 
 func (s *Screen) line(l *look.Look, line int) string {

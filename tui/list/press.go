@@ -11,20 +11,20 @@ import (
 const page = 10
 
 // Press handles the keys that move the cursor; false for another key.
-func (l *List[K]) Press(msg tea.KeyMsg, k keys.Map, n int, keyAt func(i int) K) bool {
+func (l *List[K]) Press(msg tea.KeyMsg, k keys.Map) bool {
 	switch {
 	case key.Matches(msg, k.Up):
-		l.Move(-1, n, keyAt)
+		l.Move(-1)
 	case key.Matches(msg, k.Down):
-		l.Move(1, n, keyAt)
+		l.Move(1)
 	case key.Matches(msg, k.PageUp):
-		l.Move(-page, n, keyAt)
+		l.Move(-page)
 	case key.Matches(msg, k.PageDown):
-		l.Move(page, n, keyAt)
+		l.Move(page)
 	case key.Matches(msg, k.Home):
-		l.To(0, n, keyAt)
+		l.To(0)
 	case key.Matches(msg, k.End):
-		l.To(n-1, n, keyAt)
+		l.To(l.n - 1)
 	default:
 		return false
 	}

@@ -110,7 +110,7 @@ func TestCells(t *testing.T) {
 // TestASCIIKeepsTheWidth has every glyph of the screens.
 func TestASCIIKeepsTheWidth(t *testing.T) {
 	l := plainLook(true)
-	for _, s := range []string{"→←↔µ…─│└├┤┊┬▸▾›•⇄", "▁▂▃▄▅▆▇█░▒▓▏", "数据库🐘é", "−35 s · 14:03"} {
+	for _, s := range []string{"→←↔µ…─│└├┤┊┬▸▾›•⇄†", "▁▂▃▄▅▆▇█░▒▓▏", "数据库🐘é", "−35 s · 14:03"} {
 		got := l.Line(false, Cell{Text: s})
 		if Width(got) != Width(s) {
 			t.Errorf("%q becomes %q: another width", s, got)

@@ -131,7 +131,7 @@ var glyphs = strings.NewReplacer(
 	"█", "#", "▓", "%", "▒", "+", "░", ".", "▏", "|", "▌", "|", "▐", "|",
 	"▁", "_", "▂", ".", "▃", "-", "▄", "=", "▅", "+", "▆", "*", "▇", "%",
 	"─", "-", "│", "|", "├", "|", "└", "`", "┤", "|", "┊", ":", "╌", "-", "┬", "+", "▸", "+", "▾", "-", "›", ">", "‹", "<",
-	"•", "*", "▲", "^", "▼", "v", "⇄", "=", "≥", ">", "±", "~",
+	"•", "*", "▲", "^", "▼", "v", "⇄", "=", "≥", ">", "±", "~", "†", "x",
 )
 
 // toASCII keeps the width of what it replaces.
@@ -152,4 +152,22 @@ func toASCII(s string) string {
 		b.WriteString(strings.Repeat("?", ansi.StringWidth(string(r))))
 	}
 	return b.String()
+}
+
+// Wrap breaks a text at blanks into lines of at most width columns, but for words
+// that are longer.
+func Wrap(text string, width int) []string {
+	var out []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && Width(line)+1+Width(word) > width {
+			out = append(out, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(out, line)
 }

@@ -51,10 +51,8 @@ type Screen struct {
 	group   grouping
 	filter  string
 	entries []entry
-	firstAt int // line of the first row in the last view
-	from    int // index of that row
 
-	longestName, longestHop int // widths
+	longestName, longestHop, longestState int // widths; that of a name with its state
 }
 
 // entry is a line of the list: an end, or the head of a group of them.
@@ -88,7 +86,7 @@ func (s *Screen) Keys() []key.Binding {
 // Press handles a key.
 func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	switch {
-	case s.list.Press(msg, s.keys, len(s.entries), s.keyAt):
+	case s.list.Press(msg, s.keys):
 	case key.Matches(msg, s.keys.Sort):
 		s.order = (s.order + 1) % orders
 		s.arrange()
@@ -105,14 +103,9 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 
 // Click puts the cursor on a row, or opens the one under the cursor.
 func (s *Screen) Click(line, _ int) screen.Action {
-	at := s.from + line - s.firstAt
-	if line < s.firstAt || at >= len(s.entries) {
-		return screen.Action{}
-	}
-	if at == s.list.At() {
+	if _, again := s.list.Click(line); again {
 		return s.open()
 	}
-	s.list.To(at, len(s.entries), s.keyAt)
 	return screen.Action{}
 }
 
@@ -185,7 +178,9 @@ func (s *Screen) groupOf(r *digest.Row) string {
 // leads; counts are added up.
 func sum(name string, members []*digest.Row) *digest.Row {
 	out := *members[0]
+	app := out.App
 	for _, r := range members[1:] {
+		app = max(app, r.App)
 		if r.P99 > out.P99 {
 			tx, rx, drops, retrans := out.TX, out.RX, out.Drops, out.Retrans
 			out = *r
@@ -198,11 +193,15 @@ func sum(name string, members []*digest.Row) *digest.Row {
 		out.Drops += r.Drops
 		out.Retrans += r.Retrans
 	}
+	out.App = app
 	out.Name, out.Dead = fmt.Sprintf("%s (%d)", name, len(members)), false
 	return &out
 }
 
 func (s *Screen) compare(x, y *digest.Row) int {
+	if x.Peer != y.Peer {
+		return digest.WorseFirst(x, y)
+	}
 	switch s.order {
 	case byDrops:
 		if c := cmp.Compare(y.Drops, x.Drops); c != 0 {

@@ -15,6 +15,7 @@ type column struct {
 	title string
 	width int // 0: shares what is free
 	from  int // columns of screen from which on it is shown
+	to    int // and up to which; 0: all
 	right bool
 	cell  func(s *Screen, e *entry) (string, look.Role)
 }
@@ -25,10 +26,12 @@ const (
 	// shortestTrend is wide enough for the column's title.
 	shortestTrend = len(trendColumn) + 1
 	hopColumn     = "slowest hop"
+	// splitFrom is how wide a screen has to be to tell packets by direction.
+	splitFrom = 172
 )
 
-// columns in the order of the screen.
-func columns() []column {
+// allColumns in the order of the screen.
+func allColumns() []column {
 	return []column{
 		{title: nameColumn, cell: name},
 		{title: "p99", width: 8, from: 24, right: true, cell: p99},
@@ -36,13 +39,18 @@ func columns() []column {
 		{title: trendColumn, width: 22, from: 120, cell: trend},
 		{title: hopColumn, from: 52, cell: hop},
 		{title: "share", width: 7, from: 52, right: true, cell: share},
+		{title: "app p99", width: 8, from: 74, right: true, cell: app},
 		{title: "drops/s", width: 8, from: 36, right: true, cell: drops},
 		{title: "retr/s", width: 8, from: 66, right: true, cell: retransmits},
-		{title: "pkts/s", width: 8, from: 92, right: true, cell: rate},
-		{title: "in/s", width: 9, from: 140, right: true, cell: received},
-		{title: "out/s", width: 9, from: 140, right: true, cell: sent},
-		{title: "service", width: 14, from: 160, cell: service},
-		{title: "network", width: 18, from: 180, cell: network},
+		{title: "pkts/s", width: 8, from: 92, to: splitFrom - 1, right: true, cell: rate},
+		{title: "rtt p50", width: 9, from: 138, right: true, cell: rtt},
+		{title: "cpu held", width: 9, from: 148, right: true, cell: throttled},
+		{title: "pkts in", width: 8, from: splitFrom, right: true, cell: packetsIn},
+		{title: "pkts out", width: 9, from: splitFrom, right: true, cell: packetsOut},
+		{title: "in/s", width: 9, from: 160, right: true, cell: received},
+		{title: "out/s", width: 9, from: 160, right: true, cell: sent},
+		{title: "service", width: 14, from: 186, cell: service},
+		{title: "network", width: 18, from: 200, cell: network},
 	}
 }
 
@@ -53,14 +61,9 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	}
 	lines := s.findings(l, width, height)
 	lines = append(lines, l.Paint(look.Dim, " "+s.about()))
-	shown := arrangeColumns(width, s.longestName, s.longestHop)
+	shown := s.columns(width)
 	lines = append(lines, s.heading(l, shown))
-	s.firstAt = len(lines)
-	from, to := s.list.InSight(len(s.entries), height-len(lines))
-	s.from = from
-	for i := from; i < to; i++ {
-		lines = append(lines, s.line(l, shown, i))
-	}
+	lines = s.list.Paint(lines, height-len(lines), func(i int) string { return s.line(l, shown, i) })
 	if len(s.entries) == 0 {
 		lines = append(lines, l.Paint(look.Plain, "  "+s.nothing()))
 	}
@@ -69,12 +72,13 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 
 // measure finds the widths of the longest name and the longest hop.
 func (s *Screen) measure() {
-	s.longestName, s.longestHop = 0, 0
+	s.longestName, s.longestHop, s.longestState = 0, 0, 0
 	for i := range s.entries {
 		e := &s.entries[i]
-		text := e.row.Name // what says that it is dead may be cut off
-		if !e.row.Dead {
-			text, _ = name(s, e)
+		text, _ := name(s, e)
+		s.longestState = max(s.longestState, look.Width(text))
+		if e.row.Dead {
+			text = s.buried(e)
 		}
 		s.longestName = max(s.longestName, look.Width(text))
 		if h := e.row.Hop; h != nil {
@@ -83,20 +87,21 @@ func (s *Screen) measure() {
 	}
 }
 
-// arrangeColumns chooses the columns that fit, and gives what is free to the
-// names, as much as they need up to a half, and the hop. Where that is too
-// little for the hop the trend gets shorter.
-func arrangeColumns(width, longest, longestHop int) []column {
+// columns chooses the columns that fit, and gives what is free to the
+// names, as much as they need up to three fifths or to what the hop leaves, and
+// the hop. Where that is too little for the hop the trend gets shorter.
+func (s *Screen) columns(width int) []column {
+	longest, longestHop := s.longestName, s.longestHop
 	var out []column
 	free := width - 2
-	for _, c := range columns() {
-		if width >= c.from {
+	for _, c := range allColumns() {
+		if width >= c.from && (c.to == 0 || width <= c.to) {
 			out = append(out, c)
 			free -= c.width
 		}
 	}
 	for i := range out {
-		if missing := longestHop + 2 - (free - min(longest+2, free/2)); out[i].title == trendColumn && missing > 0 {
+		if missing := longestHop + 2 - (free - min(longest+2, free*3/5)); out[i].title == trendColumn && missing > 0 {
 			missing = min(missing, out[i].width-shortestTrend)
 			out[i].width -= missing
 			free += missing
@@ -105,7 +110,10 @@ func arrangeColumns(width, longest, longestHop int) []column {
 	rest := free
 	for i := range out {
 		if out[i].title == hopColumn {
-			out[i].width = max(0, free-min(longest+2, free/2))
+			out[i].width = max(0, free-min(longest+2, max(free*3/5, free-longestHop-2)))
+			if spare := out[i].width - longestHop - 2; spare > 0 {
+				out[i].width -= min(spare, s.longestState-longest)
+			}
 			rest -= out[i].width
 		}
 	}
@@ -144,8 +152,8 @@ func (s *Screen) nothing() string {
 	return "no container yet, and no packet in this window"
 }
 
-// findings are the sentences on top; the first with what to do about it, the
-// others with as much as there is room for.
+// findings are the sentences on top; the first with all that there is to do about
+// it, the others with as much as there is room for.
 func (s *Screen) findings(l *look.Look, width, height int) []string {
 	room := height / 4
 	var lines []string
@@ -155,9 +163,27 @@ func (s *Screen) findings(l *look.Look, width, height int) []string {
 		}
 		role, mark := severity(f.Severity)
 		lines = append(lines, l.Line(false, look.Cell{Text: " " + mark + " " + f.Text, Width: width, Role: role}))
-		if (i == 0 || height >= 30) && len(lines) < room && f.Mend != "" {
-			lines = append(lines, l.Line(false, look.Cell{Text: "    " + f.Mend, Width: width, Role: look.Dim}))
+		free := room - len(lines)
+		if i > 0 { // of the others a line, where there is room
+			free = min(free, height/30)
 		}
+		for _, part := range folded(f.Mend, max(20, width-4), free) {
+			lines = append(lines, l.Line(false, look.Cell{Text: "    " + part, Width: width, Role: look.Dim}))
+		}
+	}
+	return lines
+}
+
+// folded breaks a text into at most n lines; what does not fit runs over the edge
+// of the last one.
+func folded(text string, width, n int) []string {
+	if text == "" || n <= 0 {
+		return nil
+	}
+	lines := look.Wrap(text, width)
+	if len(lines) > n {
+		lines[n-1] = strings.Join(lines[n-1:], " ")
+		lines = lines[:n]
 	}
 	return lines
 }
@@ -195,11 +221,16 @@ func (s *Screen) line(l *look.Look, shown []column, i int) string {
 	cells := []look.Cell{{Text: mark}}
 	for _, c := range shown {
 		text, role := c.cell(s, e)
-		if c.title == trendColumn && e.members == 0 {
+		switch {
+		case c.title == nameColumn && e.row.Dead && look.Width(text) > c.width-2:
+			text = s.buried(e)
+		case c.title == trendColumn && e.members == 0:
 			text = look.Spark(e.row.Trend, c.width-2)
+		case c.title == hopColumn && look.Width(text) > c.width-2: // it can do without its own name
+			text = strings.TrimSuffix(text, " of "+e.row.Name)
 		}
 		switch {
-		case e.row.Dead:
+		case e.row.Dead, e.row.Peer && e.members == 0:
 			role = look.Dim
 		case e.members > 0 && role == look.Plain:
 			role = look.Title
@@ -223,8 +254,11 @@ func name(_ *Screen, e *entry) (string, look.Role) {
 	case e.inside:
 		n = "  " + n
 	}
-	if e.row.Dead {
+	switch {
+	case e.row.Dead:
 		n += " (" + e.row.State + ")"
+	case e.row.Peer:
+		n += " (peer)"
 	}
 	return n, look.Plain
 }
@@ -248,14 +282,47 @@ func p99(_ *Screen, e *entry) (string, look.Role) {
 	return duration(e.row.P99), role
 }
 
+func app(_ *Screen, e *entry) (string, look.Role) {
+	if e.row.App == digest.Unknown {
+		return "-", look.Dim
+	}
+	return human.Duration(e.row.App), look.Plain
+}
+
+func rtt(_ *Screen, e *entry) (string, look.Role) { return duration(e.row.RTT), look.Plain }
+
+// throttled is the share of the time in which the CPU limit held it back: of
+// all its threads together, hence it may be more than all.
+func throttled(_ *Screen, e *entry) (string, look.Role) {
+	switch t := e.row.Throttled; {
+	case t == nil:
+		return "-", look.Dim
+	case *t == 0:
+		return "0", look.Dim
+	case *t >= 0.05:
+		return human.Percent(*t), look.Warn
+	default:
+		return human.Percent(*t), look.Plain
+	}
+}
+
 func p50(_ *Screen, e *entry) (string, look.Role) { return duration(e.row.P50), look.Plain }
 
 func trend(*Screen, *entry) (string, look.Role) {
 	return "", look.Fill // line draws it as wide as its column
 }
 
+// buried is the name of who does not run any more, in less room.
+func (s *Screen) buried(e *entry) string {
+	text, _ := name(s, e)
+	return "† " + strings.TrimSuffix(text, " ("+e.row.State+")")
+}
+
 func hop(_ *Screen, e *entry) (string, look.Role) {
-	if e.row.Hop == nil {
+	switch {
+	case e.row.Hop == nil && e.row.Dead:
+		return e.row.State, look.Dim
+	case e.row.Hop == nil:
 		return "-", look.Dim
 	}
 	return e.row.Hop.Hop + " @ " + e.row.Hop.Where, look.Plain
@@ -282,11 +349,15 @@ func retransmits(s *Screen, e *entry) (string, look.Role) {
 	return s.d.PerSecond(e.row.Retrans), look.Warn
 }
 
-func rate(s *Screen, e *entry) (string, look.Role) {
-	if e.row.Packets() == 0 {
+func rate(s *Screen, e *entry) (string, look.Role)       { return packetsRate(s, e.row.Packets()) }
+func packetsIn(s *Screen, e *entry) (string, look.Role)  { return packetsRate(s, e.row.RX.Packets) }
+func packetsOut(s *Screen, e *entry) (string, look.Role) { return packetsRate(s, e.row.TX.Packets) }
+
+func packetsRate(s *Screen, n uint64) (string, look.Role) {
+	if n == 0 {
 		return "0", look.Dim
 	}
-	return s.d.PerSecond(e.row.Packets()), look.Plain
+	return s.d.PerSecond(n), look.Plain
 }
 
 func received(s *Screen, e *entry) (string, look.Role) { return bytesRate(s, e.row.RX) }

@@ -19,13 +19,11 @@ import (
 
 // Screen is the map.
 type Screen struct {
-	keys    keys.Map
-	d       *digest.Digest
-	list    list.List[string]
-	filter  string
-	rows    []row
-	firstAt int
-	from    int
+	keys   keys.Map
+	d      *digest.Digest
+	list   list.List[string]
+	filter string
+	rows   []row
 }
 
 // row is one line of the tree.
@@ -37,22 +35,19 @@ type row struct {
 	name  string
 	about string
 	end   string // key of the container, "" for what is none
-	load  load
-	drops uint64
-}
-
-// load is what packets met at one place.
-type load struct {
-	packets uint64
-	ns      float64 // Σ over all packets
-	p99     int64
+	load  digest.Load
+	dim   bool // a peer of what is selected
 }
 
 // New makes the screen.
 func New(k keys.Map) *Screen { return &Screen{keys: k} }
 
-// Set gives the data to show.
+// Set gives the data to show. Data without the places made is passed over: that
+// takes all hops of all paths, for which no key is to wait.
 func (s *Screen) Set(d *digest.Digest) {
+	if !d.Placed() {
+		return
+	}
 	s.d = d
 	s.arrange()
 }
@@ -71,7 +66,7 @@ func (s *Screen) Keys() []key.Binding {
 // Press handles a key.
 func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	switch {
-	case s.list.Press(msg, s.keys, len(s.rows), s.keyAt):
+	case s.list.Press(msg, s.keys):
 	case key.Matches(msg, s.keys.Open):
 		return s.open(), true
 	case key.Matches(msg, s.keys.Back):
@@ -84,14 +79,9 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 
 // Click puts the cursor on a line, or opens the container under the cursor.
 func (s *Screen) Click(line, _ int) screen.Action {
-	at := s.from + line - s.firstAt
-	if line < s.firstAt || at >= len(s.rows) {
-		return screen.Action{}
-	}
-	if at == s.list.At() {
+	if _, again := s.list.Click(line); again {
 		return s.open()
 	}
-	s.list.To(at, len(s.rows), s.keyAt)
 	return screen.Action{}
 }
 
@@ -104,44 +94,10 @@ func (s *Screen) open() screen.Action {
 
 func (s *Screen) keyAt(i int) string { return s.rows[i].key }
 
-// places sums up what packets met, by place.
-func places(snap *model.Snapshot) (map[string]load, map[string]uint64) {
-	loads := map[string]load{}
-	here := map[string]uint64{} // most packets of one hop at a place, of one path
-	for i := range snap.Paths {
-		p := &snap.Paths[i]
-		clear(here)
-		for k := range p.Hops {
-			h := &p.Hops[k]
-			l := loads[h.Where]
-			if h.Dist.MeanNs != nil {
-				l.ns += float64(*h.Dist.MeanNs) * float64(h.Dist.Count)
-				l.p99 = max(l.p99, *h.Dist.P99Ns)
-			}
-			if more := h.Dist.Count; more > here[h.Where] {
-				l.packets += more - here[h.Where]
-				here[h.Where] = more
-			}
-			loads[h.Where] = l
-		}
-	}
-	drops := map[string]uint64{}
-	for i := range snap.Drops {
-		drops[snap.Drops[i].Where] += snap.Drops[i].Count
-	}
-	for where := range drops {
-		if _, ok := loads[where]; !ok {
-			loads[where] = load{} // a place where everything dies
-		}
-	}
-	return loads, drops
-}
-
 // tree collects the rows of one branch, so that a filter can leave it out.
 type tree struct {
 	rows   []row
-	loads  map[string]load
-	drops  map[string]uint64
+	loads  map[string]digest.Load
 	placed map[string]bool
 }
 
@@ -150,10 +106,8 @@ func (s *Screen) arrange() {
 	if s.d == nil {
 		return
 	}
-	snap := &s.d.Frame.Snapshot
-	t := &tree{placed: map[string]bool{}}
-	t.loads, t.drops = places(snap)
-	for _, n := range networks(snap) {
+	t := &tree{placed: map[string]bool{}, loads: s.d.Places()}
+	for _, n := range networks(s.d) {
 		t.network(n)
 	}
 	t.host()
@@ -168,15 +122,23 @@ type network struct {
 }
 
 type member struct {
-	c   *model.Container
-	leg *model.Network
+	c    *model.Container
+	leg  *model.Network
+	peer bool
 }
 
-func networks(snap *model.Snapshot) []network {
+// networks leaves out containers that are not selected and have no traffic with
+// those that are.
+func networks(d *digest.Digest) []network {
+	snap := &d.Frame.Snapshot
 	index := map[string]int{}
 	var out []network
 	for i := range snap.Containers {
 		c := &snap.Containers[i]
+		row := d.Row(c.ID)
+		if row == nil {
+			continue
+		}
 		for k := range c.Networks {
 			leg := &c.Networks[k]
 			at, ok := index[leg.Name]
@@ -185,7 +147,7 @@ func networks(snap *model.Snapshot) []network {
 				index[leg.Name] = at
 				out = append(out, network{name: leg.Name, driver: leg.Driver})
 			}
-			out[at].members = append(out[at].members, member{c, leg})
+			out[at].members = append(out[at].members, member{c, leg, row.Peer})
 		}
 	}
 	slices.SortFunc(out, func(x, y network) int { return cmp.Compare(x.name, y.name) })
@@ -193,24 +155,35 @@ func networks(snap *model.Snapshot) []network {
 }
 
 func (t *tree) network(n network) {
-	t.rows = append(t.rows, row{key: "network " + n.name, name: n.name, about: n.driver + " network"})
+	bridge := "bridge " + n.name // see inventory.Network.Where
+	t.placed[bridge] = true
+	t.rows = append(t.rows, row{
+		key: "network " + n.name, name: n.name, about: n.driver + " network", load: t.loads[bridge],
+	})
 	slices.SortFunc(n.members, func(x, y member) int { return cmp.Compare(x.c.Name, y.c.Name) })
 	for i, m := range n.members {
 		about := m.c.State
 		if m.leg.IP != nil {
 			about = *m.leg.IP
 		}
+		dead := m.c.State != "" && m.c.State != "running"
+		switch {
+		case m.peer:
+			about += "  (peer)"
+		case dead && m.leg.IP != nil:
+			about += "  (" + m.c.State + ")"
+		}
 		t.rows = append(t.rows, row{
 			key: n.name + " " + m.c.ID, depth: 1, last: i == len(n.members)-1,
-			name: m.c.Name, about: about, end: m.c.ID,
+			name: m.c.Name, about: about, end: m.c.ID, dim: m.peer || dead,
 		})
-		t.places(i == len(n.members)-1, m.c.ID, m.leg.Interface+" of "+m.c.Name, "veth of "+m.c.Name)
+		t.places(i == len(n.members)-1, m.c.ID, m.leg.Interface+" of "+m.c.Name,
+			"veth of "+m.c.Name, "veth of "+m.c.Name+" ("+n.name+")") // with its network where it has several
 	}
 }
 
 // places adds those places below the row before them at which packets were
-// seen. A container in two networks has two cables of one name: it is told
-// once.
+// seen, each once.
 func (t *tree) places(under bool, end string, names ...string) {
 	for _, where := range names {
 		l, ok := t.loads[where]
@@ -219,7 +192,7 @@ func (t *tree) places(under bool, end string, names ...string) {
 		}
 		t.placed[where] = true
 		t.rows = append(t.rows, row{
-			key: where, depth: 2, under: under, name: where, load: l, drops: t.drops[where], end: end,
+			key: where, depth: 2, under: under, name: where, load: l, end: end,
 		})
 	}
 	if r := &t.rows[len(t.rows)-1]; r.depth == 2 {
@@ -239,12 +212,12 @@ func (t *tree) host() {
 		return
 	}
 	slices.SortFunc(rest, func(x, y string) int {
-		return cmp.Or(cmp.Compare(t.loads[y].packets, t.loads[x].packets), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(t.loads[y].Packets, t.loads[x].Packets), cmp.Compare(x, y))
 	})
 	t.rows = append(t.rows, row{key: "host", name: "this host", about: "bridges, netfilter, devices"})
 	for i, where := range rest {
 		t.rows = append(t.rows, row{
-			key: where, depth: 1, last: i == len(rest)-1, name: where, about: aboutPlace(where), load: t.loads[where], drops: t.drops[where],
+			key: where, depth: 1, last: i == len(rest)-1, name: where, about: aboutPlace(where), load: t.loads[where],
 		})
 	}
 }

@@ -12,21 +12,17 @@ const numberWidth = 10
 
 // View paints the tree.
 func (s *Screen) View(l *look.Look, width, height int) []string {
-	s.firstAt = height
 	if len(s.rows) == 0 {
 		return []string{l.Paint(look.Plain, "  "+s.nothing())}
 	}
 	lines := []string{s.cells(l, width, false, look.Title, " who and where", "pkts/s", "mean here", "p99 here", "drops/s")}
-	s.firstAt = len(lines)
-	from, to := s.list.InSight(len(s.rows), height-1)
-	s.from = from
-	for i := from; i < to; i++ {
-		lines = append(lines, s.line(l, width, i))
-	}
-	return lines
+	return s.list.Paint(lines, height-1, func(i int) string { return s.line(l, width, i) })
 }
 
 func (s *Screen) nothing() string {
+	if s.d == nil {
+		return "adding up all places ..."
+	}
 	if s.filter != "" {
 		return fmt.Sprintf("nothing with %q; esc shows all", s.filter)
 	}
@@ -49,22 +45,25 @@ func (s *Screen) line(l *look.Look, width, i int) string {
 		name += "  " + r.about
 	}
 	role := look.Plain
-	if r.depth == 0 {
+	switch {
+	case r.depth == 0:
 		role = look.Title
+	case r.dim:
+		role = look.Dim
 	}
-	if r.load.packets == 0 && r.drops == 0 {
+	if r.load.Packets == 0 && r.load.Drops == 0 {
 		return s.cells(l, width, selected, role, name, "", "", "", "")
 	}
 	mean := "-"
-	if r.load.packets > 0 {
-		mean = human.Duration(int64(math.Round(r.load.ns / float64(r.load.packets))))
+	if r.load.Packets > 0 {
+		mean = human.Duration(int64(math.Round(r.load.Ns / float64(r.load.Packets))))
 	}
 	lost := "0"
-	if r.drops > 0 {
-		lost = s.d.PerSecond(r.drops)
+	if r.load.Drops > 0 {
+		lost = s.d.PerSecond(r.load.Drops)
 		role = look.Bad
 	}
-	return s.cells(l, width, selected, role, name, s.d.PerSecond(r.load.packets), mean, human.Duration(r.load.p99), lost)
+	return s.cells(l, width, selected, role, name, s.d.PerSecond(r.load.Packets), mean, human.Duration(r.load.P99), lost)
 }
 
 // branch is the line from a row's parent to it.

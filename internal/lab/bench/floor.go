@@ -39,7 +39,9 @@ func meteredSince(before map[ebpf.ProgramID]bool) ([]metered, error) {
 			prog.Close() // a container's device filter, say
 			continue
 		}
-		out = append(out, metered{strings.TrimPrefix(info.Name, "hs_"), prog})
+		// A program is named by its trace point, a second one there with _again.
+		point := strings.TrimSuffix(strings.TrimPrefix(info.Name, "hs_"), "_again")
+		out = append(out, metered{point, prog})
 	}
 	return out, nil
 }

@@ -35,7 +35,7 @@ func (r *records) take(ctx context.Context, pr *probe.Probe) reading {
 	reading := reading{cancel, make(chan error, 1)}
 	begun := time.Now()
 	go func() {
-		err := pr.Read(ctx, pipeline.Drain, r.add)
+		err := pr.Read(ctx, pipeline.Drain, probe.Records{Journey: r.add})
 		r.took = time.Since(begun)
 		reading.done <- err
 	}()

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hopscope/hopscope/internal/lab"
 )
 
 // patience is how long a tracer may take to begin or to end.
@@ -19,7 +20,7 @@ const patience = 20 * time.Second
 type tracer struct {
 	cmd    *exec.Cmd
 	stdout bytes.Buffer
-	stderr lockedBuffer
+	stderr lab.Output
 	exited chan error
 }
 
@@ -63,22 +64,4 @@ func (tr *tracer) stop() error {
 		_ = tr.cmd.Process.Kill()
 		return fmt.Errorf("%s did not end within %s", tr.cmd.Path, patience)
 	}
-}
-
-// lockedBuffer may be read while the program still writes.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -33,11 +33,17 @@ const (
 func main() {
 	hopscope := flag.String("hopscope", "bin/hopscope", "the program to show")
 	duration := flag.Duration("duration", 15*time.Second, "how long to trace")
+	screens := flag.String("screens", "", "instead of tracing, take pictures of the live screens into this directory")
 	flag.Parse()
 
 	err := lab.Run("demo", func(ctx context.Context, t lab.TB) {
 		lab.Lock(t)
 		s := open(t)
+		if *screens != "" {
+			takePictures(t, s, *hopscope, *screens)
+			return
+		}
+		s.fail(t)
 		fmt.Printf("%s\n", s.story())
 		if err := trace(ctx, t.TempDir(), *hopscope, s.web.Name, *duration); err != nil {
 			t.Fatalf("hopscope: %v", err)
@@ -51,12 +57,18 @@ func main() {
 
 // shop is what is traced.
 type shop struct {
-	web  *lab.Container
-	slow lab.Link // web's leg with the fault
-	port uint16   // where web is published
+	client *lab.Container
+	web    *lab.Container
+	slow   lab.Link // web's leg with the fault
+	port   uint16   // where web is published
 }
 
-// open starts the shop, its fault and its customers.
+// fail makes web's leg slow.
+func (s shop) fail(t lab.TB) {
+	lab.TBF(t, s.web.Netns, s.slow.Name, faultRate, faultBurst, faultLimit)
+}
+
+// open starts the shop and its customers.
 func open(t lab.TB) shop {
 	house := lab.NewShop(t)
 	house.UsePlainNames([]string{"client", "web", "api", "db"}, []string{"front", "middle", "rear"})
@@ -73,8 +85,7 @@ func open(t lab.TB) shop {
 	client := house.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
 	customer := lab.Outside(t, lab.OutsideSpec{})
 
-	s := shop{web: web, slow: web.Link(middle), port: web.HostPort("8000/tcp")}
-	lab.TBF(t, web.Netns, s.slow.Name, faultRate, faultBurst, faultLimit)
+	s := shop{client: client, web: web, slow: web.Link(middle), port: web.HostPort("8000/tcp")}
 	published := netip.AddrPortFrom(customer.HostAddr, s.port).String()
 	// Both run until their container or namespace goes.
 	client.Start("rr", "--connections", "3", "--size", "1000", "--count", "1000000", "--duration", "5m", "web:8000")

@@ -25,6 +25,8 @@ const usage = `usage: traffic MODE [flags] [HOST:PORT|HOST]
   udp     UDP datagrams with a serial number, echoed or one-way
   ping    ICMP echo requests, each waits for its reply
   resolve DNS queries for a name
+  ask     DNS queries to a name server
+  nameserver  answer DNS queries as their names ask for
   sleep   do nothing
 traffic MODE -h lists the flags of a mode.
 `
@@ -35,7 +37,7 @@ type mode func(ctx context.Context, args []string) (outcome.Result, error)
 func main() {
 	modes := map[string]mode{
 		"serve": serve, "rr": roundTrips, "short": short, "bulk": bulk, "udp": datagrams,
-		"ping": ping, "resolve": resolve, "sleep": idle,
+		"ping": ping, "resolve": resolve, "ask": ask, "nameserver": nameserver, "sleep": idle,
 	}
 	if len(os.Args) < 2 || modes[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)

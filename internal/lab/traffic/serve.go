@@ -19,6 +19,7 @@ type server struct {
 	think    time.Duration
 	response int
 	upstream string
+	reset    int
 	tally    *tally
 }
 
@@ -30,6 +31,7 @@ func serve(ctx context.Context, args []string) (outcome.Result, error) {
 	flags.DurationVar(&s.think, "think", 0, "wait this long before each response")
 	flags.IntVar(&s.response, "response", 64, "bytes of a response whose client does not say")
 	flags.StringVar(&s.upstream, "upstream", "", "HOST:PORT that is asked before each response")
+	flags.IntVar(&s.reset, "reset", 0, "answer each N-th connection with a reset, 0: none")
 	duration := flags.Duration("duration", time.Hour, "stop after this time")
 	_ = flags.Parse(args) // ExitOnError: it does not return an error
 
@@ -57,7 +59,7 @@ func serve(ctx context.Context, args []string) (outcome.Result, error) {
 
 // accept serves connections until the listener is closed.
 func (s *server) accept(ctx context.Context, listener net.Listener) {
-	for {
+	for n := 1; ; n++ {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
@@ -66,11 +68,21 @@ func (s *server) accept(ctx context.Context, listener net.Listener) {
 		go func() {
 			defer conn.Close()
 			defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+			if s.reset > 0 && n%s.reset == 0 {
+				reset(conn)
+				return
+			}
 			if err := s.converse(ctx, conn); err != nil && ctx.Err() == nil {
 				s.tally.fail(err)
 			}
 		}()
 	}
+}
+
+// reset waits for a request, and has the connection's end answer it with a RST.
+func reset(conn net.Conn) {
+	_, _ = conn.Read(make([]byte, 1))
+	_ = conn.(*net.TCPConn).SetLinger(0)
 }
 
 // converse serves one connection up to its end.
@@ -109,7 +121,7 @@ func (s *server) answer(ctx context.Context, conn net.Conn, reader io.Reader, ne
 		return err
 	}
 	if s.think > 0 {
-		time.Sleep(s.think)
+		pause(s.think)
 	}
 	if s.upstream != "" {
 		if err := next.ask(ctx, req); err != nil {
@@ -124,6 +136,18 @@ func (s *server) answer(ctx context.Context, conn net.Conn, reader io.Reader, ne
 	}
 	s.tally.done(req.want, req.size)
 	return nil
+}
+
+// spin is longer than a sleeper is late: Go waits for timers in whole
+// milliseconds.
+const spin = 2 * time.Millisecond
+
+// pause is time.Sleep to the microsecond: tests compare with it.
+func pause(d time.Duration) {
+	until := time.Now().Add(d)
+	time.Sleep(d - spin)
+	for time.Now().Before(until) {
+	}
 }
 
 // swallow counts a bulk transfer and sends the count back.

@@ -167,7 +167,8 @@
     const by = change(node);
     const before = state.view.slower > 0 ? node.against : node.value;
     if (by === 0) return "unchanged";
-    const relative = before === 0 ? "new" : (by > 0 ? "+" : "−") + percent(Math.abs(by) / before);
+    let relative = before === 0 ? "new" : (by > 0 ? "+" : "−") + percent(Math.abs(by) / before);
+    if (before > 0 && by >= 10 * before) relative = "×" + (by / before + 1).toFixed(0);
     return (by > 0 ? "slower by " : "faster by ") + duration(Math.abs(by)) + " (" + relative + ")";
   }
 

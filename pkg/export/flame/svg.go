@@ -64,7 +64,7 @@ func (p *picture) draw(t *Tree) {
 			p.most = max(p.most, math.Abs(b.change(p.view)))
 		}
 	}
-	top := svgMargin + 22 + svgLine*float64(len(t.Notes)+1)
+	top := svgMargin + 28 + svgLine*float64(len(t.Notes)+1)
 	height := top + svgRow*float64(rows) + svgMargin
 	fmt.Fprintf(p, `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g" viewBox="0 0 %[1]g %[2]g">`, svgWidth, height)
 	fmt.Fprintf(p, "\n<title>%s</title>\n<style>%s</style>\n", escape(t.Title), svgStyle)

@@ -18,14 +18,15 @@ func main() {
 	past := flag.Int("past", 130, "seconds of the past at the start")
 	containers := flag.Int("containers", 0, "containers; 0: the shop")
 	ascii := flag.Bool("ascii", false, "nothing but ASCII")
+	crash := flag.String("crash", "", "panic at view, update, or pull, once there is something to see")
 	flag.Parse()
-	if err := run(*past, *containers, *ascii); err != nil {
+	if err := run(*past, *containers, *ascii, *crash); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(past, containers int, ascii bool) error {
+func run(past, containers int, ascii bool, crash string) error {
 	w := fake.Shop()
 	if containers > 0 {
 		w = fake.Large(containers, containers*5)
@@ -42,5 +43,9 @@ func run(past, containers int, ascii bool) error {
 			time.Sleep(time.Second)
 		}
 	}()
-	return tui.Run(ctx, &fake.Feed{World: w, History: h}, tui.Options{ASCII: ascii})
+	var feed tui.Feed = &fake.Feed{World: w, History: h}
+	if crash != "" {
+		feed = &crashing{Feed: feed, at: crash, from: time.Now().Add(2 * time.Second)}
+	}
+	return tui.Run(ctx, feed, tui.Options{ASCII: ascii})
 }

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dns"
+	"github.com/hopscope/hopscope/pkg/exchange"
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -29,7 +31,9 @@ var Begin = time.Date(2026, 3, 1, 14, 0, 0, 0, time.UTC)
 type World struct {
 	Containers []inventory.Container
 	Flows      []Flow
+	Held       map[string]uint64 // ns a second in which a container's CPU limit holds it back, by id
 	rand       *rand.Rand
+	apps       *rand.Rand // of exchanges, so that they change no packet
 	byNetns    map[uint32]*inventory.Container
 }
 
@@ -41,6 +45,10 @@ type Flow struct {
 	Slow     journey.HopKind
 	By       time.Duration // added to that hop of requests, exponentially
 	Drops    int           // requests a second that are dropped
+	App      time.Duration // mean time in which the server works on an answer
+	Waits    time.Duration // and waits for another, On, in the mean
+	On       int
+	Asks     int // DNS queries a second to Docker's name server, of which one has no answer
 }
 
 // Shop is a small shop: nginx in front, two services behind it, a database, a
@@ -48,10 +56,12 @@ type Flow struct {
 func Shop() *World {
 	w := New([]string{"shop-front-1", "shop-api-1", "shop-cart-1", "shop-db-1", "worker", "cron-old"})
 	w.Containers[5].State, w.Containers[5].PID = "exited", 0
+	w.Held = map[string]uint64{w.Containers[1].ID: 0, w.Containers[3].ID: 120e6}
 	w.Flows = []Flow{
-		{From: 0, To: 1, Port: 8080, Rate: 120, Slow: journey.HopQdisc, By: 8 * time.Millisecond},
+		{From: 0, To: 1, Port: 8080, Rate: 120, Slow: journey.HopQdisc, By: 8 * time.Millisecond,
+			App: 700 * time.Microsecond, Waits: 300 * time.Microsecond, On: 3},
 		{From: 0, To: 2, Port: 8081, Rate: 60},
-		{From: 1, To: 3, Port: 5432, Rate: 200, Slow: journey.HopSockLock, By: 120 * time.Microsecond},
+		{From: 1, To: 3, Port: 5432, Rate: 200, Slow: journey.HopSockLock, By: 120 * time.Microsecond, App: 90 * time.Microsecond},
 		{From: 2, To: 3, Port: 5432, Rate: 80},
 		{From: -1, To: 0, Port: 80, Rate: 90},
 		{From: 4, To: -1, Port: 443, Rate: 15, Slow: journey.HopDriver, By: 900 * time.Microsecond},
@@ -75,7 +85,7 @@ func Large(n, paths int) *World {
 
 // New makes a host with containers of such names, all in one network.
 func New(names []string) *World {
-	w := &World{rand: rand.New(rand.NewPCG(7, 11)), byNetns: map[uint32]*inventory.Container{}}
+	w := &World{rand: rand.New(rand.NewPCG(7, 11)), apps: rand.New(rand.NewPCG(5, 3)), byNetns: map[uint32]*inventory.Container{}}
 	for i, name := range names {
 		service := name
 		if len(name) > 7 && name[:5] == "shop-" {
@@ -108,6 +118,12 @@ func address(i int) netip.Addr {
 
 // Second adds the traffic of one second, that of number n, and ends its piece.
 func (w *World) Second(h *history.History, n int) {
+	w.Send(h)
+	h.Roll(Begin.Add(time.Duration(n+1) * time.Second))
+}
+
+// Send adds the traffic of one second.
+func (w *World) Send(h *history.History) {
 	for i := range w.Flows {
 		f := &w.Flows[i]
 		for range f.Rate {
@@ -115,8 +131,65 @@ func (w *World) Second(h *history.History, n int) {
 			w.send(h, f, true, journey.HopUnknown, 0)
 		}
 		w.lose(h, f)
+		w.ask(h, f)
+		w.answer(h, f)
 	}
-	h.Roll(Begin.Add(time.Duration(n+1) * time.Second))
+	for id, ns := range w.Held {
+		h.With(func(a *model.Aggregator) {
+			a.AddCounters([]model.CounterCount{{CounterKey: model.CounterKey{Kind: model.CountThrottled, Container: id}, N: ns}})
+		})
+	}
+}
+
+// answer counts the exchanges of a flow, by their parts.
+func (w *World) answer(h *history.History, f *Flow) {
+	if f.App == 0 {
+		return
+	}
+	party := func(i int) exchange.Party {
+		return exchange.Party{Cgroup: uint64(5000 + i), Netns: netns(i), Addr: address(i)}
+	}
+	for i := range f.Rate {
+		x := exchange.Exchange{
+			Start:  uint64(i) * 1e9 / uint64(f.Rate),
+			Client: party(f.From), Server: party(f.To), Port: f.Port, View: exchange.ViewBoth, Weight: 1,
+			Asked: netip.AddrPortFrom(address(f.To), f.Port),
+			Parts: []exchange.Part{
+				{Kind: exchange.PartRequestNetwork, Ns: uint64(30e3 + w.apps.ExpFloat64()*float64(f.By))},
+				{Kind: exchange.PartServerRecv, Ns: 6e3},
+				{Kind: exchange.PartApp, Ns: uint64(w.apps.ExpFloat64() * float64(f.App))},
+				{Kind: exchange.PartResponseNetwork, Ns: 25e3},
+			},
+		}
+		if f.Waits > 0 {
+			x.Parts = append(x.Parts[:3], exchange.Part{
+				Kind: exchange.PartWaiting, Ns: uint64(w.apps.ExpFloat64() * float64(f.Waits)), Target: party(f.On), Port: 5432,
+			}, x.Parts[3])
+		}
+		for _, p := range x.Parts {
+			x.Total += p.Ns
+		}
+		x.Sides = []exchange.Side{
+			{Owner: x.Server, Peer: address(f.From), Port: f.Port, Server: true, SockRecv: 6e3, App: int64(x.Parts[2].Ns)},
+			{Owner: x.Client, Peer: address(f.To), Port: f.Port, SockRecv: 9e3, App: -1},
+		}
+		h.With(func(a *model.Aggregator) { a.AddExchange(&x) })
+	}
+}
+
+func (w *World) ask(h *history.History, f *Flow) {
+	l := dns.Lookup{
+		Netns: netns(f.From), Cgroup: uint64(5000 + f.From), Local: address(f.From),
+		Resolver: netip.AddrFrom4([4]byte{127, 0, 0, 11}), Outcome: dns.Answered, Sent: 1, LatencyNs: 800_000,
+	}
+	for i := range f.Asks {
+		if i == 0 {
+			l.Outcome = dns.TimedOut
+		} else {
+			l.Outcome = dns.Answered
+		}
+		h.With(func(a *model.Aggregator) { a.AddDNS(l) })
+	}
 }
 
 // lose drops requests of a flow before the receiver's socket, and sends one of
@@ -166,6 +239,8 @@ func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKin
 	}
 	if to < 0 {
 		j.Ending = journey.EndingLeft
+	} else {
+		j.SRTT = 90 * time.Microsecond
 	}
 	_ = h.Journey(j, hops)
 }

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Requests and answers on TCP connections, as each end sees them, without a
+ * look at what is said: a request begins with the client's first new byte after
+ * an answer, an answer with the server's first new byte after a request.
+ *
+ * That is a fair account only where the two take turns. They did, if each had
+ * received all when it began to speak: the acknowledgement that comes with the
+ * first byte says so to the other side, which flags what fails the test.
+ */
+#ifndef HOPSCOPE_EXCHANGES_H
+#define HOPSCOPE_EXCHANGES_H
+
+#include "packet.h"
+#include "sockets.h"
+
+/* An answer that pauses longer is over. */
+const volatile __u64 hs_idle_ns = 3000000000ULL;
+
+/* So many crossings in a row are no accident. */
+#define STREAM_CROSSINGS 3
+
+/* One in `rate` requests by their place in the stream, which both ends know.
+ * The mixer is the finalizer of MurmurHash3. */
+inline_ bool sampled(__u32 seq, __u32 rate)
+{
+	seq ^= seq >> 16;
+	seq *= 0x85ebca6b;
+	seq ^= seq >> 13;
+	seq *= 0xc2b2ae35;
+	seq ^= seq >> 16;
+	return !((__u64)seq * rate >> 32);
+}
+
+/* 0: this exchange is not recorded. */
+inline_ __u32 exchange_weight(struct hs_conn *c, __u32 seq)
+{
+	__u32 rate = hs_sample;
+
+	if (!hs_births)
+		return 0;
+	if (!wanted(c)) {
+		count(HS_C_EVENTS_FILTERED);
+		return 0;
+	}
+	if (rate <= 1)
+		return 1;
+	if (sampled(seq, rate))
+		return rate;
+	count(HS_C_EVENTS_UNSAMPLED);
+	return 0;
+}
+
+/* finish emits the exchange under way, if there is one. */
+inline_ void finish(struct hs_conn *c, __u8 flags)
+{
+	if (c->phase < CONN_REQUEST)
+		return;
+	c->phase = CONN_IDLE;
+	c->x.flags |= flags;
+	if (!(c->x.flags & HS_EF_PIPELINED))
+		c->crossings = 0;
+	else if (c->crossings < STREAM_CROSSINGS)
+		c->crossings++;
+	if (c->crossings >= STREAM_CROSSINGS)
+		c->x.flags |= HS_EF_STREAM;
+	if (c->x.weight)
+		emit_event(&c->x, sizeof(c->x));
+}
+
+inline_ void begin(struct hs_conn *c, __u8 phase, __u32 seq, __u8 flags)
+{
+	struct hs_exchange *x = &c->x;
+
+	flags |= x->flags & HS_EF_MIDWAY;
+	if (!c->spoken && !(flags & HS_EF_MIDWAY))
+		flags |= HS_EF_FIRST;
+	c->spoken = 1;
+	c->phase = phase;
+	x->flags = flags;
+	x->weight = exchange_weight(c, seq);
+	if (!x->weight)
+		return;
+	x->kind = HS_EV_EXCHANGE;
+	x->request_ns = x->request_end_ns = x->request_read_ns = 0;
+	x->answer_ns = x->answer_end_ns = x->answer_read_ns = 0;
+	x->request_seq = seq;
+	x->answer_seq = 0;
+	x->request_bytes = x->answer_bytes = 0;
+	x->srtt_us = 0;
+}
+
+/* When a thing happened: now may be known already, or not be of interest. */
+#define NOW_UNREAD 0
+#define NOW_UNSEEN 1 /* it happened before, unseen */
+
+inline_ __u64 clock(__u64 now)
+{
+	return now == NOW_UNREAD ? bpf_ktime_get_ns() : now;
+}
+
+/* The client's new bytes end at `end`. crossed: not all that was sent had been
+ * received when the first of them was sent. */
+inline_ void on_request(struct hs_conn *c, __u32 from, __u32 end, bool crossed, __u64 now)
+{
+	struct hs_exchange *x = &c->x;
+
+	if (c->phase != CONN_REQUEST) {
+		__u8 flags = crossed ? HS_EF_PIPELINED : 0;
+
+		finish(c, flags);
+		begin(c, CONN_REQUEST, from, flags);
+	}
+	if (!x->weight)
+		return;
+	x->request_bytes = end - x->request_seq;
+	now = clock(now);
+	c->last_ns = now;
+	if (now == NOW_UNSEEN)
+		return;
+	if (!x->request_ns)
+		x->request_ns = now;
+	x->request_end_ns = now;
+}
+
+/* What a server says without being asked: a greeting, or an event that it
+ * pushes. */
+inline_ void unasked(struct hs_conn *c, __u8 flags)
+{
+	begin(c, CONN_ANSWER, c->x.role == HS_ROLE_CLIENT ? c->sent : c->received, flags);
+}
+
+/* The answer to a request that was made before the trace began. */
+inline_ void belated(struct hs_conn *c)
+{
+	c->phase = CONN_ANSWER;
+	c->x.weight = 0;
+}
+
+inline_ void on_answer(struct hs_conn *c, __u32 from, __u32 end, bool crossed, __u64 now)
+{
+	struct hs_exchange *x = &c->x;
+
+	if (c->phase < CONN_REQUEST) {
+		if (x->flags & HS_EF_MIDWAY && !c->spoken)
+			belated(c);
+		else
+			unasked(c, HS_EF_SERVER_FIRST);
+	} else if (c->phase == CONN_REQUEST) {
+		c->phase = CONN_ANSWER;
+		if (crossed)
+			x->flags |= HS_EF_PIPELINED;
+	} else if (x->weight) {
+		now = clock(now);
+		if (now != NOW_UNSEEN && now - c->last_ns > hs_idle_ns) {
+			finish(c, 0);
+			unasked(c, HS_EF_STREAM);
+		}
+	}
+	if (!x->weight)
+		return;
+	if (!x->answer_bytes)
+		x->answer_seq = from;
+	x->answer_bytes = end - x->answer_seq;
+	now = clock(now);
+	c->last_ns = now;
+	if (now == NOW_UNSEEN)
+		return;
+	if (!x->answer_ns)
+		x->answer_ns = now;
+	x->answer_end_ns = now;
+}
+
+inline_ void on_sent(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
+{
+	__u32 from = c->sent;
+
+	c->sent = end;
+	if (c->x.role == HS_ROLE_CLIENT)
+		on_request(c, from, end, crossed, now);
+	else
+		on_answer(c, from, end, crossed, now);
+}
+
+inline_ void on_received(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
+{
+	__u32 from = c->received;
+
+	c->received = end;
+	if (c->x.role == HS_ROLE_CLIENT)
+		on_answer(c, from, end, crossed, now);
+	else
+		on_request(c, from, end, crossed, now);
+}
+
+/* A connection that is older than the trace: the lower port is taken for the
+ * server's, else who is seen to speak first for the client. */
+inline_ struct hs_conn *met(struct sock *sk, __u32 sent, __u8 role)
+{
+	struct tcp_sock *tp = (void *)sk;
+	struct hs_conn *c = new_conn(sk);
+
+	if (!c)
+		return NULL;
+	if (c->x.sock.lport != c->x.sock.rport)
+		role = c->x.sock.lport < c->x.sock.rport ? HS_ROLE_SERVER : HS_ROLE_CLIENT;
+	c->x.role = role;
+	c->x.flags = HS_EF_MIDWAY;
+	c->sent = sent;
+	c->received = BPF_CORE_READ(tp, rcv_nxt);
+	c->copied = BPF_CORE_READ(tp, copied_seq);
+	return c;
+}
+
+/* The full TCP socket that a packet leaves at this queue, if it does: later
+ * queues see the packet again. */
+inline_ struct sock *sender(struct sk_buff *skb, const struct hs_at *at)
+{
+	struct sock *sk = skb->sk;
+
+	if (!sk || skb->skb_iif || at->flags & (HS_S_PORT | HS_S_ENCAP) || !full(sk) ||
+	    sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_net.net->ns.inum != at->netns)
+		return NULL;
+	return sk;
+}
+
+/* Whether there is more than an acknowledgement, without a look at the headers;
+ * SACK hides it. */
+inline_ bool sends_data(struct sk_buff *skb, const struct hs_at *at)
+{
+	struct sock *sk = sender(skb, at);
+	__u32 before_tcp;
+
+	if (!sk)
+		return false;
+	before_tcp = skb->head + skb->transport_header - skb->data;
+	return skb->len - before_tcp > BPF_CORE_READ((struct tcp_sock *)sk, tcp_header_len);
+}
+
+/* A segment is on its way: with new data, without, or sent again. */
+inline_ void sent(struct sock *sk, const struct hs_packet *p, __u64 now)
+{
+	__u32 end = p->seq + p->payload;
+	struct hs_conn *c;
+
+	if (!p->payload)
+		return;
+	c = conn_of(sk);
+	if (p->tcp_flags & TCP_FLAG_SYN) {
+		/* Fast Open (RFC 7413): the request begins with the connection. */
+		if (c && c->phase == CONN_OPENING)
+			c->sent = p->seq + 1;
+		return;
+	}
+	if (!c)
+		c = met(sk, p->seq, HS_ROLE_CLIENT);
+	if (c && before(c->sent, end))
+		on_sent(c, end, before(c->copied, c->received), now);
+}
+
+/* TCP takes a segment in; what it has so far, rcv_nxt, does not count it. It has
+ * read the header (tcp_v4_fill_cb) and taken a SYN as such before. */
+inline_ void arrived(struct sock *sk, struct sk_buff *skb, __u64 now)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	const struct tcp_skb_cb *cb = noted(skb);
+	struct hs_conn *c;
+	__u32 end;
+
+	if (!tp || skb->len <= tp->tcp_header_len)
+		return;
+	end = cb->end_seq - (cb->tcp_flags & TCP_FLAG_FIN);
+	if (end == cb->seq || !before(tp->rcv_nxt, end))
+		return;
+	c = conn_of(sk);
+	if (!c)
+		c = met(sk, tp->snd_nxt, HS_ROLE_SERVER);
+	if (!c)
+		return;
+	if (before(c->received, tp->rcv_nxt))
+		on_received(c, tp->rcv_nxt, false, NOW_UNSEEN);
+	if (!before(c->received, end))
+		return;
+	on_received(c, end, before(cb->ack_seq, c->sent), now);
+	if (c->x.weight && !c->x.srtt_us)
+		c->x.srtt_us = tp->srtt_us >> 3;
+}
+
+/* Whether `copied` counts the peer's FIN: whoever reads that moves on by one,
+ * which no segment's payload tells of. */
+inline_ bool fin_is_read(const struct hs_conn *c, struct sock *sk, __u32 copied)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return copied == c->received + 1 && (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
+					     state == TCP_CLOSING || state == TCP_CLOSE);
+}
+
+/* The application has read. */
+inline_ void read_by_task(struct sock *sk)
+{
+	struct hs_conn *c = conn_of(sk);
+	struct tcp_sock *tp;
+	__u32 copied;
+
+	if (!c)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	copied = tp->copied_seq;
+	if (fin_is_read(c, sk, copied))
+		copied--;
+	if (copied == c->copied)
+		return; /* a look ahead */
+	c->copied = copied;
+	/* Data may come with the handshake's last segment, or after the own FIN:
+	 * those do not pass tcp_probe. */
+	if (before(c->received, copied))
+		on_received(c, copied, false, NOW_UNSEEN);
+	if (!c->x.weight)
+		return;
+	if (c->x.role == HS_ROLE_SERVER && c->phase == CONN_REQUEST) {
+		if (!c->x.request_read_ns)
+			set_task(c);
+		c->x.request_read_ns = c->last_ns = bpf_ktime_get_ns();
+	} else if (c->x.role == HS_ROLE_CLIENT && c->phase == CONN_ANSWER) {
+		if (!c->x.sock.tgid)
+			set_task(c);
+		c->x.answer_read_ns = c->last_ns = bpf_ktime_get_ns();
+	}
+}
+
+#endif

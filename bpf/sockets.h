@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* TCP sockets that are followed, one entry each, found by their address. */
+#ifndef HOPSCOPE_SOCKETS_H
+#define HOPSCOPE_SOCKETS_H
+
+#include "filter.h"
+#include "flows.h"
+#include "owner.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} hs_events SEC(".maps");
+
+enum conn_phase {
+	CONN_IDLE = 0,	  /* nothing was said yet */
+	CONN_OPENING = 1, /* SYN sent */
+	CONN_REQUEST = 2,
+	CONN_ANSWER = 3,
+};
+
+/* What each segment needs comes first, in the cache line of the key. */
+struct hs_conn {
+	__u32 sent;	/* sequence number behind the last byte sent */
+	__u32 received; /* ... and behind the last one received */
+	__u32 copied;	/* ... and behind the last one that was read */
+	__u32 filter;	/* the generation of the filter that decided `wanted` */
+	__u8 phase;
+	__u8 wanted;
+	__u8 crossings; /* exchanges in a row in which both sides spoke at once */
+	__u8 spoken;	/* an exchange has begun */
+	__u8 pad[4];
+	struct hs_exchange x; /* the exchange under way, as it will be emitted */
+	__u64 last_ns;	      /* latest event of x; while opening: when that began */
+	__u64 queued_ns;      /* in the accept queue since, 0: not there, or not known */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64); /* address of the socket */
+	__type(value, struct hs_conn);
+} hs_conns SEC(".maps");
+
+static const struct hs_conn hs_empty_conn = {};
+
+/* Raised by user space with each change of the filter. */
+__u32 hs_filter_gen = 0;
+
+inline_ bool before(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) < 0;
+}
+
+inline_ struct hs_conn *conn_of(const void *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&hs_conns, &key);
+}
+
+inline_ void forget_conn(const void *sk)
+{
+	__u64 key = (__u64)sk;
+
+	bpf_map_delete_elem(&hs_conns, &key);
+}
+
+/* Of an skb that is in TCP's hands; elsewhere there is something else. */
+inline_ const struct tcp_skb_cb *noted(struct sk_buff *skb)
+{
+	return (void *)skb->cb;
+}
+
+/* Neither a request nor in TIME_WAIT: those are mini-sockets. */
+inline_ bool full(struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
+}
+
+inline_ bool is_mapped(const __u8 *addr)
+{
+	return !*(__u64 *)addr && *(__u32 *)(addr + 8) == bpf_htonl(0xffff);
+}
+
+/* Who a socket is, as far as its state tells. */
+inline_ void identify(struct hs_conn *c, struct sock *sk)
+{
+	const struct sock_common___addr *common = (void *)&sk->__sk_common;
+
+	c->x.sock.cookie = (__u64)sk;
+	c->x.sock.cgroup = cgroup_id(sk);
+	c->x.sock.netns = sk->__sk_common.skc_net.net->ns.inum;
+	c->x.sock.lport = BPF_CORE_READ(common, skc_num);
+	c->x.sock.rport = bpf_ntohs(BPF_CORE_READ(common, skc_dport));
+	ends_of(c->x.sock.local, c->x.sock.remote, common);
+	c->x.family = is_mapped(c->x.sock.remote) ? 4 : 6;
+}
+
+/* The task at hand; only where the kernel works for it. */
+inline_ void set_task(struct hs_conn *c)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+
+	c->x.sock.tgid = task >> 32;
+	c->x.sock.tid = task;
+}
+
+/* new_conn replaces what was left of another socket at the address. */
+inline_ struct hs_conn *new_conn(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct hs_conn *c;
+
+	bpf_map_update_elem(&hs_conns, &key, &hs_empty_conn, BPF_ANY);
+	c = bpf_map_lookup_elem(&hs_conns, &key);
+	if (c)
+		identify(c, sk);
+	else
+		count(HS_C_SOCKETS_OTHER);
+	return c;
+}
+
+/* Whether the filter wants this connection: not if it is surely between two
+ * containers that were not selected. */
+inline_ bool wanted(struct hs_conn *c)
+{
+	const struct hs_sock *s = &c->x.sock;
+
+	if (!hs_filtering)
+		return true;
+	if (c->filter != hs_filter_gen) {
+		c->filter = hs_filter_gen;
+		c->wanted = selected_end(s->netns, s->cgroup, s->local) ||
+			    filter_addr(s->remote) != HS_A_OTHER;
+	}
+	return c->wanted;
+}
+
+inline_ void emit_event(void *event, __u64 bytes)
+{
+	if (bpf_ringbuf_output(&hs_events, event, bytes, BPF_RB_NO_WAKEUP))
+		count(HS_C_EVENTS_LOST);
+	else
+		count(HS_C_EVENTS);
+}
+
+#endif

@@ -1,0 +1,29 @@
+package model
+
+import "github.com/hopscope/hopscope/pkg/journey"
+
+// freeingFunctions are those of the kernel that free packets in one hop alone,
+// whatever way they came. They place what no stop does: a packet that was not
+// tracked, or died before any. A function that runs in several hops is left out,
+// as is what the stops of a kernel without netfilter links would call otherwise.
+var freeingFunctions = map[string]journey.HopKind{
+	// net/core/dev.c
+	"__dev_xmit_skb": journey.HopQdisc, "dev_qdisc_enqueue": journey.HopQdisc, "__dev_queue_xmit": journey.HopQdisc,
+	"enqueue_to_backlog": journey.HopBacklog,
+	// net/bridge
+	"br_handle_frame": journey.HopBridge, "br_handle_frame_finish": journey.HopBridge, "br_forward": journey.HopBridge,
+	"__br_forward": journey.HopBridge, "br_flood": journey.HopBridge, "br_dev_xmit": journey.HopBridge, "br_dev_queue_push_xmit": journey.HopBridge,
+	// net/ipv4/udp.c, net/ipv6/udp.c
+	"__udp4_lib_rcv": journey.HopStackRX, "udp_queue_rcv_one_skb": journey.HopStackRX, "__udp_queue_rcv_skb": journey.HopStackRX,
+	"__udp6_lib_rcv": journey.HopStackRX, "udpv6_queue_rcv_one_skb": journey.HopStackRX,
+	// net/core/neighbour.c, net/ipv4/arp.c, net/ipv6/ndisc.c
+	"__neigh_event_send": journey.HopStackTX, "neigh_probe": journey.HopStackTX, "neigh_invalidate": journey.HopStackTX,
+	"arp_error_report": journey.HopStackTX, "ndisc_error_report": journey.HopStackTX,
+}
+
+// freedIn is the hop of the function that freed a packet, HopUnknown where that
+// does not tell. The functions that called it do not: what a softirq does runs
+// within whatever it interrupted, such as sending another packet.
+func freedIn(location string) journey.HopKind {
+	return freeingFunctions[functions([]string{location})[0]] // HopUnknown is the zero kind
+}
