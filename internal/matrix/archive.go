@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // archive is Debian's package archive, read with an apt state of its own: the
@@ -34,16 +35,13 @@ var suites = []struct{ label, suite string }{
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-func newArchive(ctx context.Context, dir string) (archive, error) {
+// newArchive fetches the lists of the sources; see sourcesList.
+func newArchive(ctx context.Context, dir string, sources []byte) (archive, error) {
 	a := archive{dir: dir}
 	for _, sub := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return a, err
 		}
-	}
-	sources, err := sourcesList(ctx)
-	if err != nil {
-		return a, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "sources.list"), sources, 0o644); err != nil {
 		return a, err
@@ -51,7 +49,7 @@ func newArchive(ctx context.Context, dir string) (archive, error) {
 	if err := os.WriteFile(filepath.Join(dir, "status"), nil, 0o644); err != nil {
 		return a, err
 	}
-	_, err = a.apt(ctx, dir, "apt-get", "-q", "update")
+	_, err := a.apt(ctx, dir, "apt-get", "-q", "update")
 	return a, err
 }
 
@@ -87,7 +85,12 @@ func (a archive) apt(ctx context.Context, dir, program string, args ...string) (
 		"APT::Sandbox::User":    "", // it could not write below a home directory
 		"APT::Architecture":     "amd64",
 		"Acquire::Languages":    "none",
-		"Acquire::Retries":      "3",
+		"Acquire::Retries":      "2",
+		// An archive that does not answer, or not for all suites, is an error: apt
+		// would go on with what it has.
+		"Acquire::http::Timeout":                             "20",
+		"Acquire::https::Timeout":                            "20",
+		"APT::Update::Error-Mode":                            "any",
 		"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
 	}
 	var full []string
@@ -96,9 +99,13 @@ func (a archive) apt(ctx context.Context, dir, program string, args ...string) (
 	}
 	cmd := exec.CommandContext(ctx, program, append(full, args...)...)
 	cmd.Dir = dir
+	cmd.WaitDelay = time.Second // apt's own children may outlive it
 	out, err := cmd.Output()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case errors.As(err, &exit):
 		err = fmt.Errorf("%w: %s", err, exit.Stderr)
 	}
 	if err != nil {
@@ -161,7 +168,7 @@ func pick(images []image, release string) (image, error) {
 			return img, nil
 		}
 	}
-	return image{}, fmt.Errorf("the archive has no complete kernel %s", release)
+	return image{}, fmt.Errorf("the package archive has no complete cloud kernel %s", release)
 }
 
 var digits = regexp.MustCompile(`[0-9]+`)

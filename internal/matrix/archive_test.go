@@ -1,8 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
 const listed = `linux-image-6.1.0-9-cloud-amd64
@@ -47,5 +54,42 @@ func TestCompareVersionsByNumber(t *testing.T) {
 				t.Errorf("%s and %s: %d", x, y, got)
 			}
 		}
+	}
+}
+
+// An archive that refuses, or that never answers, is told of and not waited for.
+func TestArchiveThatDoesNotAnswer(t *testing.T) {
+	if _, err := exec.LookPath("apt-get"); err != nil && testing.Short() {
+		t.Skip(err)
+	}
+	t.Setenv("no_proxy", "127.0.0.1")
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connects, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for _, c := range []struct {
+		name string
+		at   net.Addr
+		says string
+	}{{"refuses", closed.Addr(), closed.Addr().String()}, {"is silent", silent.Addr(), "too slow"}} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, errors.New("too slow"))
+			defer cancel()
+			begun := time.Now()
+			_, err := newArchive(ctx, t.TempDir(), fmt.Appendf(nil, "deb [trusted=yes] http://%s/debian bullseye main\n", c.at))
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, want %q in it", err, c.says)
+			}
+			t.Log(err)
+			if took := time.Since(begun); took > 10*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
 	}
 }

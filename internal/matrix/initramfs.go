@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/hopscope/hopscope/internal/matrix/logic"
 )
 
 const modulePath = "github.com/hopscope/hopscope"
@@ -23,7 +25,9 @@ func moduleRoot(ctx context.Context) (string, error) {
 }
 
 // packages whose tests run in the guest.
-var packages = []string{"pkg/probe", "internal/matrix/guest"}
+//
+// The last one does to its guest what cannot be undone.
+var packages = []string{"pkg/probe", "internal/matrix/logic", "internal/matrix/guest", "internal/matrix/refuse"}
 
 // commonFiles builds what every guest has: /init, the tests and nft.
 func commonFiles(ctx context.Context, root, work string) ([]byte, error) {
@@ -51,29 +55,23 @@ func commonFiles(ctx context.Context, root, work string) ([]byte, error) {
 	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
 		return nil, err
 	}
-	if err := c.compileLogic(ctx, root, filepath.Join(work, "logic.o")); err != nil {
+	object := filepath.Join(work, "logic.o")
+	if err := logic.Compile(ctx, filepath.Join(root, "internal/matrix/logic/logic.bpf.c"), object); err != nil {
 		return nil, err
 	}
-	traffic := filepath.Join(work, "traffic")
-	if err := goBuild(ctx, "build", "-o", traffic, modulePath+"/internal/lab/traffic"); err != nil {
+	if err := c.copyFile("tests/logic.o", object); err != nil {
 		return nil, err
 	}
-	if err := c.copyFile("bin/traffic", traffic); err != nil {
-		return nil, err
+	for name, pkg := range map[string]string{"traffic": "internal/lab/traffic", "hopscope": "cmd/hopscope"} {
+		built := filepath.Join(work, name)
+		if err := goBuild(ctx, "build", "-o", built, modulePath+"/"+pkg); err != nil {
+			return nil, err
+		}
+		if err := c.copyFile("bin/"+name, built); err != nil {
+			return nil, err
+		}
 	}
 	return c.bytes(), nil
-}
-
-// compileLogic builds the programs that test bpf/'s logic on made-up packets,
-// with the flags of bpf/generate.go.
-func (c *cpio) compileLogic(ctx context.Context, root, object string) error {
-	source := filepath.Join(root, "internal/matrix/logic/logic.bpf.c")
-	out, err := exec.CommandContext(ctx, "clang-19", "-target", "bpfel", "-O2", "-g", "-Wall", "-Werror", "-mcpu=v2",
-		"-I/usr/include/x86_64-linux-gnu", "-c", source, "-o", object).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("clang-19: %w: %s (scripts/setup.sh tools installs it)", err, out)
-	}
-	return c.copyFile("tests/logic.o", object)
 }
 
 // goBuild makes static programs, since the guest has no C library of its own.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // kernel is one that lies unpacked in the cache.
@@ -36,9 +37,15 @@ func firstThere(paths ...string) string {
 	return paths[len(paths)-1]
 }
 
+// getting is how long the archive may take for all kernels, some 300 MB.
+const getting = 10 * time.Minute
+
 // getKernels takes the kernels from the cache, those that are not there (or all,
 // if refresh) from the archive.
 func getKernels(ctx context.Context, cache string, wanted []string, refresh bool) ([]kernel, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, getting,
+		fmt.Errorf("the package archive did not give all kernels within %s", getting))
+	defer cancel()
 	kernels := make([]kernel, 0, len(wanted))
 	var images []image
 	for _, release := range wanted {
@@ -49,7 +56,11 @@ func getKernels(ctx context.Context, cache string, wanted []string, refresh bool
 			continue
 		}
 		if images == nil {
-			a, err := newArchive(ctx, filepath.Join(cache, "apt"))
+			sources, err := sourcesList(ctx)
+			if err != nil {
+				return nil, err
+			}
+			a, err := newArchive(ctx, filepath.Join(cache, "apt"), sources)
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +38,7 @@ func main() {
 	flag.StringVar(&o.cache, "cache", defaultCache(), "`directory` for kernels, kept between runs")
 	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern` (go test -run)")
 	flag.IntVar(&o.guests, "guests", 2, "guests at a time")
-	flag.DurationVar(&o.limit, "limit", 5*time.Minute, "for each guest")
+	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "for each guest")
 	flag.BoolVar(&o.refresh, "refresh", false, "look for newer kernels than those in the cache")
 	flag.BoolVar(&o.update, "update", false, "record what was found, and write "+supportPage)
 	flag.BoolVar(&o.verbose, "v", false, "print all that the tests print")
@@ -90,9 +91,10 @@ func (o options) matrix(ctx context.Context) error {
 	outcomes := make([]outcome, len(kernels))
 	slots := make(chan struct{}, o.guests)
 	var wg sync.WaitGroup
-	for i, k := range kernels {
+	// The newest first: they take longest, and no guest should be left alone.
+	for i, k := range slices.Backward(kernels) {
+		slots <- struct{}{}
 		wg.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			outcomes[i] = o.guest(ctx, k, tests, filepath.Join(work, k.release))
 			outcomes[i].print(os.Stdout, o.verbose)

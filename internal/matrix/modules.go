@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
@@ -95,7 +96,7 @@ func (t moduleTree) closure(ctx context.Context, names []string) ([]module, erro
 				return fmt.Errorf("for module %s: %w", name, err)
 			}
 		}
-		order = append(order, module{name, code})
+		order = append(order, module{name, unsigned(code)})
 		return nil
 	}
 	for _, name := range names {
@@ -115,6 +116,23 @@ func moduleCode(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("xz -dc %s: %w", path, err)
 	}
 	return code, nil
+}
+
+// unsigned leaves out the signature behind a module, which a kernel does without
+// unless it is locked down, and which an emulator takes long to check. Its length
+// stands in the last four bytes before the mark (struct module_signature in
+// include/linux/module_signature.h).
+func unsigned(code []byte) []byte {
+	const mark, header = "~Module signature appended~\n", 12
+	signed, ok := bytes.CutSuffix(code, []byte(mark))
+	if !ok || len(signed) < header {
+		return code
+	}
+	tail := int(binary.BigEndian.Uint32(signed[len(signed)-4:])) + header
+	if tail > len(signed) {
+		return code
+	}
+	return signed[:len(signed)-tail]
 }
 
 // dependencies reads "depends=a,b" of the section .modinfo (modpost writes it).

@@ -108,3 +108,21 @@ func TestKernelFindsItsFilesInOldAndNewPackages(t *testing.T) {
 		t.Errorf("kernel is %s", got)
 	}
 }
+
+func TestUnsigned(t *testing.T) {
+	code := object("license=GPL\x00")
+	signature := []byte("thirteen byte")
+	header := binary.BigEndian.AppendUint32(make([]byte, 8), uint32(len(signature)))
+	const mark = "~Module signature appended~\n"
+	signed := slices.Concat(code, signature, header, []byte(mark))
+	for name, c := range map[string]struct{ in, want []byte }{
+		"signed":           {signed, code},
+		"not signed":       {code, code},
+		"longer than all":  {[]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff" + mark), []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff" + mark)},
+		"mark and no more": {[]byte(mark), []byte(mark)},
+	} {
+		if got := unsigned(c.in); !bytes.Equal(got, c.want) {
+			t.Errorf("%s: %d bytes of %d, want %d", name, len(got), len(c.in), len(c.want))
+		}
+	}
+}

@@ -16,7 +16,8 @@ import (
 type outcome struct {
 	kernel  kernel
 	took    time.Duration
-	err     error // of the emulation itself
+	cpu     time.Duration // of this machine's, while it took that
+	err     error         // of the emulation itself
 	console []byte
 	result  []byte
 	events  []event
@@ -90,7 +91,7 @@ func (o outcome) print(w io.Writer, all bool) {
 	if o.verdict() != nil {
 		verdict = "FAILED"
 	}
-	fmt.Fprintf(w, "=== Linux %s: %s (%.1fs)\n", o.kernel.version, verdict, o.took.Seconds())
+	fmt.Fprintf(w, "=== Linux %s: %s (%.1fs, %.1fs of CPU)\n", o.kernel.version, verdict, o.took.Seconds(), o.cpu.Seconds())
 	failed := map[string]bool{}
 	for _, e := range o.events {
 		if e.Action == "fail" {

@@ -24,14 +24,12 @@ func page(list []result) []byte {
 	var b bytes.Buffer
 	b.WriteString(pageHead)
 	b.WriteString("\n## Kernels\n\n")
-	table(&b, "", list, []string{"tested version"}, func(r result, _ string) string { return r.Version })
+	table(&b, "kernel", list, []string{"tested version"}, func(r result, _ string) string { return r.Version })
 
 	b.WriteString("\n## Capabilities\n\nWhere something is missing, what is lost with it.\n\n")
 	table(&b, "capability", list, capabilityNames(list), capabilityCell)
 
-	b.WriteString("\n## Hops\n\nWhether a hop is told apart (docs/hops.md), in each topology that has it.\n" +
-		"Packets beyond 128 bytes whose headers virtio leaves in a page, and that GRO\n" +
-		"merges at once, are counted (`unread_headers`) and not followed, on all.\n\n")
+	b.WriteString("\n## Hops\n\nWhether a hop is told apart (docs/hops.md), in each topology that has it.\n\n")
 	table(&b, "hop", list, hopNames(), func(r result, hop string) string { return hopCell(list, r, hop) })
 
 	b.WriteString("\n## What was checked\n\n")

@@ -44,7 +44,7 @@ func TestPageHasNoEmptyCell(t *testing.T) {
 		if len(cells) != len(list)+3 {
 			t.Errorf("%d cells, want %d: %s", len(cells)-2, len(list)+1, line)
 		}
-		for _, cell := range cells[2 : len(cells)-1] {
+		for _, cell := range cells[1 : len(cells)-1] {
 			if strings.TrimSpace(cell) == "" {
 				t.Errorf("an empty cell: %s", line)
 			}

@@ -2,6 +2,7 @@ package robust
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/internal/lab/program"
 )
 
 // nobody is a user without a right to anything.
@@ -47,7 +49,7 @@ func TestMissingCapability(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := runWith(t, asNobody(c.caps...), "trace", "--no-save", "--duration", "1s")
-			o.wantError(t, 3, "not permitted", c.says, "hopscope doctor")
+			o.WantError(t, 3, "not permitted", c.says, "hopscope doctor")
 		})
 	}
 }
@@ -68,8 +70,8 @@ func TestUnprivilegedCommands(t *testing.T) {
 	for _, args := range [][]string{{"version"}, {"--help"}, {"report", copied}, {"diff", copied, copied}, {"completion", "bash"}} {
 		o := runWith(t, asNobody(), args...)
 		// diff of a capture with itself may find too few samples (exit 1).
-		if o.code == 3 || o.code == 2 || strings.Contains(o.stderr, "permi") {
-			t.Errorf("%v: exit code %d, %s", args, o.code, o.stderr)
+		if o.Code == 3 || o.Code == 2 || strings.Contains(o.Stderr, "permi") {
+			t.Errorf("%v: exit code %d, %s", args, o.Code, o.Stderr)
 		}
 	}
 }
@@ -89,24 +91,23 @@ func readable(t *testing.T, path string) {
 	}
 }
 
-// With what tracing needs and no more, containers are traced as by root; what
-// is lost is said.
-func TestJustEnoughCapabilities(t *testing.T) {
-	p := newPair(t)
+// With what tracing needs and no more, containers are traced as by root, with
+// their ids for names, which their cgroups have in theirs; what is lost is said.
+func (p *pair) justEnoughCapabilities(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		caps  []uintptr
-		named bool // packets have the containers' ids
+		name string
+		caps []uintptr
 	}{
-		{"kernel alone", enough, false},
-		{"kernel and /proc", append([]uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, enough...), true},
+		{"kernel alone", enough},
+		{"kernel and /proc", append([]uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, enough...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			load := p.client.Start("rr", "--count", "1500", "--rate", "500", p.at)
-			o := runWith(t, asNobody(c.caps...), "trace", "--no-save", "--duration", "2s", "--format", "json", "--sample", "1")
-			wantOK(t, load.Wait(), 1500)
-			o.wantDone(t, "the Docker engine does not answer")
-			s := parse(t, o.stdout)
+			r := program.Command(t, "trace", "--no-save", "--format", "json", "--sample", "1")
+			asNobody(c.caps...)(r.Cmd)
+			r.Start(t)
+			r.Says(t, "the Docker engine does not answer")
+			wantOK(t, p.client.Run("rr", "--count", "500", "--rate", "500", p.at), 500)
+			s := summaryOf(t, r)
 			if s.Accounting.Tracked < 1000 {
 				t.Errorf("%d packets tracked", s.Accounting.Tracked)
 			}
@@ -115,14 +116,48 @@ func TestJustEnoughCapabilities(t *testing.T) {
 					t.Errorf("%s: %d lost", cause, n)
 				}
 			}
-			named := false
+			var there uint64
 			for _, path := range s.Paths {
-				named = named || path.To.Name == p.web.ID[:12] || path.To.Name == p.web.Name
+				if path.From.Name == p.client.ID[:12] && path.To.Name == p.web.ID[:12] {
+					there += path.Journeys
+				}
 			}
-			if named != c.named {
-				t.Errorf("paths to %s: %v, want %v: %+v", p.web.Name, named, c.named, s.Paths)
+			if there < 500 {
+				t.Errorf("%d packets from %s to %s, want 500 at least: %+v", there, p.client.Name, p.web.Name, s.Paths)
 			}
 		})
+	}
+}
+
+// Without the right to ask the kernel what the programs cost, --sample auto keeps
+// to its budget all the same, by an estimate, and says so.
+func (p *pair) budgetByEstimate(t *testing.T) {
+	run := program.Command(t, "trace", "--no-save", "--format", "json", "--max-overhead", "0.1%")
+	asNobody(enough...)(run.Cmd)
+	run.Start(t)
+	run.Says(t, "--sample auto keeps to --max-overhead by an estimate")
+	const seconds = 5 // it looks every other second
+	r := p.client.Run("rr", "--count", "1000000", "--connections", "4", "--duration", fmt.Sprintf("%ds", seconds), p.at)
+	wantOK(t, r, r.OK)
+	o := run.Interrupt(t)
+	o.WantDone(t)
+	var got struct {
+		Accounting struct {
+			SampleRate float64 `json:"sample_rate"`
+		}
+		Cost struct {
+			NsPerPacket *float64 `json:"bpf_ns_per_packet"`
+		}
+	}
+	if err := json.Unmarshal([]byte(o.Stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.0f requests/s, 1 of %.0f tracked", float64(r.OK)/seconds, 1/got.Accounting.SampleRate)
+	if got.Accounting.SampleRate > 0.5 {
+		t.Errorf("a share of %v is tracked in spite of the budget", got.Accounting.SampleRate)
+	}
+	if got.Cost.NsPerPacket != nil {
+		t.Errorf("an estimate is given for a measurement: %v ns a packet", *got.Cost.NsPerPacket)
 	}
 }
 
@@ -139,8 +174,8 @@ func TestDoctorWithoutCapabilities(t *testing.T) {
 		{enough, 0, true, true},
 	} {
 		o := runWith(t, asNobody(c.caps...), "doctor", "--json")
-		if o.code != c.code {
-			t.Errorf("%v: exit code %d: %s", c.caps, o.code, o.stderr)
+		if o.Code != c.code {
+			t.Errorf("%v: exit code %d: %s", c.caps, o.Code, o.Stderr)
 		}
 		var got struct {
 			Works, Degraded bool
@@ -149,7 +184,7 @@ func TestDoctorWithoutCapabilities(t *testing.T) {
 				Checks []struct{ Name, Status, Lost string }
 			}
 		}
-		if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
+		if err := json.Unmarshal([]byte(o.Stdout), &got); err != nil {
 			t.Fatal(err)
 		}
 		if got.Works != c.works || got.Degraded != c.degraded {
@@ -169,11 +204,11 @@ func TestDoctorWithoutCapabilities(t *testing.T) {
 // to get them back.
 func TestCapabilitiesAreDropped(t *testing.T) {
 	lab.Lock(t)
-	s := begin(t, "trace", "--no-save", "-v")
-	s.says(t, "procfs:")
+	s := program.Start(t, "trace", "--no-save", "-v")
+	s.Says(t, "procfs:")
 	var effective uint64
-	eventually(t, "capabilities are dropped", func() bool {
-		effective = capabilities(t, s.cmd.Process.Pid, "CapEff")
+	lab.Eventually(t, "capabilities are dropped", func() bool {
+		effective = capabilities(t, s.Cmd.Process.Pid, "CapEff")
 		return effective>>unix.CAP_SYS_MODULE&1 == 0
 	})
 	for name, bit := range map[string]uint{
@@ -182,15 +217,12 @@ func TestCapabilitiesAreDropped(t *testing.T) {
 		"CAP_SYS_TIME": unix.CAP_SYS_TIME, "CAP_KILL": unix.CAP_KILL, "CAP_PERFMON": unix.CAP_PERFMON,
 	} {
 		for _, set := range []string{"CapEff", "CapPrm", "CapBnd"} {
-			if capabilities(t, s.cmd.Process.Pid, set)>>bit&1 != 0 {
+			if capabilities(t, s.Cmd.Process.Pid, set)>>bit&1 != 0 {
 				t.Errorf("%s is in %s", name, set)
 			}
 		}
 	}
-	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	s.wait(t).wantDone(t)
+	s.Interrupt(t).WantDone(t)
 }
 
 // capabilities reads one set of all threads: the union.

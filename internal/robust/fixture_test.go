@@ -7,6 +7,7 @@ import (
 
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/internal/lab/outcome"
+	"github.com/hopscope/hopscope/internal/lab/program"
 )
 
 // pair is a client and a server, "web", on one bridge.
@@ -40,6 +41,7 @@ func wantOK(t *testing.T, r outcome.Result, n uint64) {
 
 // summary is what the tests read of the JSON document.
 type summary struct {
+	Ended      string
 	Accounting struct {
 		Tracked   uint64
 		Completed uint64
@@ -52,12 +54,22 @@ type summary struct {
 		Tx, Rx          struct{ Packets uint64 }
 	}
 	Paths []struct {
-		From, To struct {
-			Kind, Name  string
-			ContainerID string `json:"container_id"`
-		}
+		From, To pathEnd
+		Proto    string
 		Journeys uint64
+		Hops     []struct{ Hop, Where string }
 	}
+	Drops []struct {
+		From, To              pathEnd
+		Reason, Hop, Location string
+		Stack                 []string
+		Count                 uint64
+	}
+}
+
+type pathEnd struct {
+	Kind, Name  string
+	ContainerID string `json:"container_id"`
 }
 
 func parse(t *testing.T, document string) summary {
@@ -66,6 +78,16 @@ func parse(t *testing.T, document string) summary {
 	if err := json.Unmarshal([]byte(document), &s); err != nil {
 		t.Fatalf("%v: %.300s", err, document)
 	}
+	return s
+}
+
+// summaryOf ends a trace with --format json and gives its summary.
+func summaryOf(t *testing.T, r *program.Running) summary {
+	t.Helper()
+	o := r.Interrupt(t)
+	o.WantDone(t)
+	s := parse(t, o.Stdout)
+	s.wantBalanced(t)
 	return s
 }
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hopscope/hopscope/internal/lab/program"
 )
 
 // Each mistake in a command line is one sentence that names the flag, and exit
@@ -71,7 +73,7 @@ func TestBadFlags(t *testing.T) {
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			args := strings.Fields(strings.ReplaceAll(c.line, "CAPTURE", sample(t)))
-			run(t, args...).wantError(t, 2, c.says)
+			program.Run(t, args...).WantError(t, 2, c.says)
 		})
 	}
 }
@@ -105,7 +107,7 @@ func TestBadCaptures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, args := range [][]string{{"report", path}, {"flame", path}, {"diff", path, sample(t)}, {"diff", sample(t), path}} {
-				run(t, args...).wantError(t, 1, path)
+				program.Run(t, args...).WantError(t, 1, path)
 			}
 		})
 	}
@@ -113,5 +115,5 @@ func TestBadCaptures(t *testing.T) {
 
 // A container that a capture does not know is exit code 4, as in a trace.
 func TestUnknownContainerOfCapture(t *testing.T) {
-	run(t, "report", sample(t), "--container", "no-such-container").wantError(t, 4, `"no-such-container"`)
+	program.Run(t, "report", sample(t), "--container", "no-such-container").WantError(t, 4, `"no-such-container"`)
 }

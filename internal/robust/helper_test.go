@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +28,22 @@ func helper() (code int, ok bool) {
 	if do == "no-bpf" {
 		if err := refuseBPF(); err != nil {
 			fmt.Fprintln(os.Stderr, "refuse bpf(2):", err)
+			return 99, true
+		}
+	}
+	if do == "no-btf" {
+		if err := hide("/sys/kernel/btf"); err != nil {
+			fmt.Fprintln(os.Stderr, "hide the type information:", err)
+			return 99, true
+		}
+	}
+	if files, ok := strings.CutPrefix(do, "files:"); ok {
+		n, err := strconv.ParseUint(files, 10, 64)
+		if err == nil {
+			err = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n})
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "limit the files:", err)
 			return 99, true
 		}
 	}
@@ -53,6 +71,18 @@ func through(t *testing.T, do string) func(*exec.Cmd) {
 		cmd.Path = self
 		cmd.Env = append(os.Environ(), helperEnv+"="+do)
 	}
+}
+
+// hide puts an empty directory over one, for this process and what it executes.
+func hide(dir string) error {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return err
+	}
+	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	return unix.Mount("tmpfs", dir, "tmpfs", 0, "")
 }
 
 // refuseBPF makes bpf(2) fail with EPERM for this thread and what it executes,

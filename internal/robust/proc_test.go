@@ -39,23 +39,3 @@ func hexField(t *testing.T, status, name string) uint64 {
 	t.Fatalf("no %s in %s", name, status)
 	return 0
 }
-
-// rss is the memory of a process, in kB.
-func rss(t *testing.T, pid int) int {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kb
-		}
-	}
-	t.Fatalf("no VmRSS of process %d", pid)
-	return 0
-}

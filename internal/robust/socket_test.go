@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/internal/lab/program"
 )
 
 // fakeEngine answers on a socket of its own as the test wishes, and gives the
@@ -108,6 +109,18 @@ func faultySockets() []faultySocket {
 		return func(t *testing.T) string { return fakeEngine(t, answers("1.41", map[string]string{path: body})) }
 	}
 	return []faultySocket{
+		// The slow ones first: the others are tried beside them.
+		{name: "hangs after the version", at: func(t *testing.T) string {
+			sound := answers("1.41", nil)
+			return fakeEngine(t, func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/containers/json") {
+					<-r.Context().Done()
+					return
+				}
+				sound(w, r)
+			})
+		}, says: "does not answer", slow: 11 * time.Second},
+		{name: "hangs", at: func(t *testing.T) string { return rawEngine(t, func(net.Conn) {}) }, says: "does not answer", slow: 6 * time.Second},
 		{name: "missing", at: func(*testing.T) string { return "unix:///run/no-such-engine.sock" }, says: "/run/no-such-engine.sock"},
 		{name: "not a socket", at: func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "file")
@@ -123,17 +136,6 @@ func faultySockets() []faultySocket {
 			return "unix://" + l.Addr().String()
 		}, says: "d.sock"},
 		{name: "hangs up", at: func(t *testing.T) string { return rawEngine(t, func(c net.Conn) { c.Close() }) }, says: "does not answer"},
-		{name: "hangs", at: func(t *testing.T) string { return rawEngine(t, func(net.Conn) {}) }, says: "does not answer", slow: 6 * time.Second},
-		{name: "hangs after the version", at: func(t *testing.T) string {
-			sound := answers("1.41", nil)
-			return fakeEngine(t, func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "/containers/json") {
-					<-r.Context().Done()
-					return
-				}
-				sound(w, r)
-			})
-		}, says: "does not answer", slow: 11 * time.Second},
 		{name: "not HTTP", at: func(t *testing.T) string {
 			return rawEngine(t, func(c net.Conn) { fmt.Fprint(c, "SSH-2.0-OpenSSH_9.2\r\n\x1b[31m\x00\xff"); c.Close() })
 		}, says: "does not answer"},
@@ -154,20 +156,48 @@ func TestFaultySocketWhileTracing(t *testing.T) {
 	lab.Lock(t)
 	for _, f := range faultySockets() {
 		t.Run(f.name, func(t *testing.T) {
-			o := run(t, "trace", "--no-save", "--duration", "200ms", "--format", "json", "--docker-host", f.at(t))
-			o.wantDone(t, f.says, "note: the Docker engine does not answer")
-			o.wantPlain(t)
-			if n := strings.Count(o.stderr, "the Docker engine"); n != 1 {
-				t.Errorf("said %d times: %s", n, o.stderr)
+			t.Parallel() // most of it is waiting
+			o := program.Run(t, "trace", "--no-save", "--duration", "200ms", "--format", "json", "--docker-host", f.at(t))
+			o.WantDone(t, f.says, "note: the Docker engine does not answer")
+			wantPlain(t, o)
+			if n := strings.Count(o.Stderr, "the Docker engine"); n != 1 {
+				t.Errorf("said %d times: %s", n, o.Stderr)
 			}
-			if !json.Valid([]byte(o.stdout)) {
-				t.Errorf("stdout is no JSON: %.200s", o.stdout)
+			if !json.Valid([]byte(o.Stdout)) {
+				t.Errorf("stdout is no JSON: %.200s", o.Stdout)
 			}
-			if limit := 5*time.Second + f.slow; o.took > limit {
-				t.Errorf("took %s, more than %s", o.took, limit)
+			if limit := 5*time.Second + f.slow; o.Took > limit {
+				t.Errorf("took %s, more than %s", o.Took, limit)
 			}
 		})
 	}
+}
+
+// An engine that goes away during a trace is told of once, at its end at the
+// latest, and ends nothing.
+func TestEngineLostWhileTracing(t *testing.T) {
+	lab.Lock(t)
+	at, leave := mortalEngine(t)
+	r := program.Start(t, "trace", "--no-save", "--format", "json", "-v", "--docker-host", at)
+	r.Says(t, "docker: Docker 99.0")
+	leave()
+	time.Sleep(200 * time.Millisecond)
+	o := r.Interrupt(t)
+	o.WantDone(t, "note: the Docker engine does not answer: new containers are named by the first 12 digits of their id")
+	if n := strings.Count(o.Stderr, "does not answer"); n != 1 {
+		t.Errorf("said %d times: %s", n, o.Stderr)
+	}
+}
+
+// mortalEngine is a sound engine, until it leaves.
+func mortalEngine(t *testing.T) (at string, leave func()) {
+	t.Helper()
+	l := listen(t)
+	s := &http.Server{Handler: answers("1.41", nil)}
+	go func() { _ = s.Serve(l) }()
+	leave = func() { _ = s.Close() }
+	t.Cleanup(leave)
+	return "unix://" + l.Addr().String(), leave
 }
 
 // A container that is asked for by name cannot be found without an engine: the
@@ -179,19 +209,19 @@ func TestFaultySocketAndName(t *testing.T) {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			o := run(t, "trace", "--no-save", "--container", "web", "--docker-host", f.at(t))
-			o.wantError(t, 4, `"web"`, "the Docker engine does not answer", f.says)
-			o.wantPlain(t)
+			o := program.Run(t, "trace", "--no-save", "--container", "web", "--docker-host", f.at(t))
+			o.WantError(t, 4, `"web"`, "the Docker engine does not answer", f.says)
+			wantPlain(t, o)
 		})
 	}
 }
 
 // wantPlain checks that nothing reaches the terminal that it would obey.
-func (o ending) wantPlain(t *testing.T) {
+func wantPlain(t *testing.T, o program.Ending) {
 	t.Helper()
-	for _, r := range o.stderr {
+	for _, r := range o.Stderr {
 		if r < ' ' && r != '\n' || r == 0x7f || r == '\uFFFD' {
-			t.Fatalf("stderr has the character %q: %q", r, o.stderr)
+			t.Fatalf("stderr has the character %q: %q", r, o.Stderr)
 		}
 	}
 }
@@ -207,10 +237,10 @@ func TestSocketBehindAProxy(t *testing.T) {
 		}
 		sound(w, r)
 	})
-	o := run(t, "list", "--docker-host", at)
-	o.wantDone(t)
-	if strings.Contains(o.stderr, "does not answer") {
-		t.Error(o.stderr)
+	o := program.Run(t, "list", "--docker-host", at)
+	o.WantDone(t)
+	if strings.Contains(o.Stderr, "does not answer") {
+		t.Error(o.Stderr)
 	}
 }
 
@@ -230,15 +260,15 @@ func TestHostileNames(t *testing.T) {
 		"/containers/json": list,
 		"/networks":        fmt.Sprintf(`[{"Id":%q,"Name":%s,"Driver":"bridge"}]`, id, name),
 	}))
-	o := run(t, "list", "--docker-host", at)
-	o.wantDone(t)
-	if !strings.Contains(o.stdout, "evil") || len(o.stdout) > 2000 {
-		t.Errorf("list prints %d bytes: %.300q", len(o.stdout), o.stdout)
+	o := program.Run(t, "list", "--docker-host", at)
+	o.WantDone(t)
+	if !strings.Contains(o.Stdout, "evil") || len(o.Stdout) > 2000 {
+		t.Errorf("list prints %d bytes: %.300q", len(o.Stdout), o.Stdout)
 	}
-	o.stderr += o.stdout
-	o.wantPlain(t)
-	o = run(t, "trace", "--no-save", "--duration", "100ms", "--container", "evil*", "--docker-host", at)
-	o.wantDone(t, "evil")
-	o.stderr += o.stdout
-	o.wantPlain(t)
+	o.Stderr += o.Stdout
+	wantPlain(t, o)
+	o = program.Run(t, "trace", "--no-save", "--duration", "100ms", "--container", "evil*", "--docker-host", at)
+	o.WantDone(t, "evil")
+	o.Stderr += o.Stdout
+	wantPlain(t, o)
 }

@@ -12,21 +12,10 @@ import (
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
 
-// soon waits for what the tool notices by itself.
-func soon(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("after 10 s still not: %s", what)
-}
-
 // now is the summary so far.
-func (tr *trace) now() model.Snapshot {
+func (tr trace) now() model.Snapshot {
 	tr.t.Helper()
-	s, err := tr.session.Snapshot("")
+	s, err := tr.Snapshot("")
 	if err != nil {
 		tr.t.Fatal(err)
 	}
@@ -34,9 +23,9 @@ func (tr *trace) now() model.Snapshot {
 }
 
 // seen waits until the summary has a path between two ends.
-func (tr *trace) seen(from, to end) {
+func (tr trace) seen(from, to end) {
 	tr.t.Helper()
-	soon(tr.t, from.name+" -> "+to.name, func() bool {
+	lab.Eventually(tr.t, from.name+" -> "+to.name, func() bool {
 		return slices.ContainsFunc(tr.now().Paths, func(p model.Path) bool {
 			return end{p.From.Kind, p.From.Name} == from && end{p.To.Kind, p.To.Name} == to
 		})
@@ -87,15 +76,15 @@ func TestContainersComeAndGo(t *testing.T) {
 	if err := shop.Client.ContainerPause(context.Background(), id); err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "it is paused", func() bool { return stateOf(tr.now(), id) == "paused" })
+	lab.Eventually(t, "it is paused", func() bool { return stateOf(tr.now(), id) == "paused" })
 	if err := shop.Client.ContainerUnpause(context.Background(), id); err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "it runs again", func() bool { return stateOf(tr.now(), id) == "running" })
+	lab.Eventually(t, "it runs again", func() bool { return stateOf(tr.now(), id) == "running" })
 	ask(web)
 
 	web.Remove()
-	soon(t, "it is removed", func() bool { return stateOf(tr.now(), id) == "removed" })
+	lab.Eventually(t, "it is removed", func() bool { return stateOf(tr.now(), id) == "removed" })
 	got := tr.end()
 	if got.find(flow{proto: "tcp", port: 8000}, "request", container(client.Name), container(before)) != nil {
 		t.Errorf("a part of the traffic keeps the name that %s had", after)
@@ -103,7 +92,7 @@ func TestContainersComeAndGo(t *testing.T) {
 	got.wantFlow(t, flow{client: container(client.Name), server: container(after), network: front.Name, port: 8000, atLeast: 300,
 		request:  way(sends(client.Name), bridges(front.Name), enters(after), locks("eth0 of "+after)),
 		response: way(sends(after), bridges(front.Name), enters(client.Name), locks("eth0 of "+client.Name))})
-	for _, c := range got.snapshot.Containers {
+	for _, c := range got.Snapshot.Containers {
 		if c.ID == id && (c.Service == nil || *c.Service != "front" || c.Project == nil || *c.Project != "shop") {
 			t.Errorf("its compose labels: %+v", c)
 		}
@@ -127,8 +116,8 @@ func TestReplicasJoin(t *testing.T) {
 	first, other := service("web-1", "hopscope-web"), service("db-1", "hopscope-db")
 	tr := begin(t, pipeline.Options{Containers: []string{"hopscope-web"}})
 	next := service("web-2", "hopscope-web")
-	soon(t, "the new replica is known", func() bool {
-		sel, err := tr.view().Select([]string{"hopscope-web"})
+	lab.Eventually(t, "the new replica is known", func() bool {
+		sel, err := tr.View().Select([]string{"hopscope-web"})
 		return err == nil && slices.ContainsFunc(sel.Containers, func(c inventory.Container) bool { return c.ID == next.ID }) && len(sel.Netns) == 2
 	})
 	time.Sleep(quiet) // the kernel's filter follows
@@ -139,32 +128,40 @@ func TestReplicasJoin(t *testing.T) {
 	for _, c := range []*lab.Container{first, next} {
 		got.wantFlow(t, flow{client: container(client.Name), server: container(c.Name), network: front.Name, port: 8000, atLeast: 200})
 	}
-	for _, p := range got.snapshot.Paths {
+	for _, p := range got.Snapshot.Paths {
 		if p.From.Name == other.Name || p.To.Name == other.Name {
 			t.Errorf("a path that nobody asked for: %s -> %s", p.From.Name, p.To.Name)
 		}
 	}
 }
 
-// The engine goes away and comes back while tracing goes on: known containers
-// keep their names, and what started meanwhile gets its own.
+// The engine goes away, by SIGTERM or by SIGKILL, and comes back while tracing
+// goes on: known containers keep their names, and what started meanwhile gets
+// its own.
 func TestEngineRestartsDuringATrace(t *testing.T) {
 	lab.Lock(t)
+	t.Run("stopped", func(t *testing.T) { engineRestarts(t, (*lab.Private).Stop) })
+	t.Run("killed", func(t *testing.T) { engineRestarts(t, (*lab.Private).Kill) })
+}
+
+func engineRestarts(t *testing.T, leave func(*lab.Private)) {
+	t.Helper()
 	engine := lab.PrivateEngine(t, "--live-restore")
 	shop := engine.Shop()
 	front := shop.Network(lab.NetworkSpec{Name: "front", Subnet: "10.213.0.0/24"})
 	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Args: []string{"serve"}})
+	t.Cleanup(engine.Start) // to remove the container, should the test fail without an engine
 	machine := lab.Machine(t)
 	at := web.IP(front).String() + ":8000"
 	tr := begin(t, pipeline.Options{DockerHost: engine.Host})
-	notes := func() int { return len(tr.session.Inventory().Notes()) }
+	notes := func() int { return len(tr.Inventory().Notes()) }
 
-	engine.Stop()
-	soon(t, "the loss is said", func() bool { return notes() > 0 })
+	leave(engine)
+	lab.Eventually(t, "the loss is said", func() bool { return notes() > 0 })
 	wantOK(t, machine.Run("rr", "--count", "300", at), 300)
 	tr.seen(host(), container(web.Name))
 	engine.Start()
-	soon(t, "the engine is back", func() bool { return notes() == 0 })
+	lab.Eventually(t, "the engine is back", func() bool { return notes() == 0 })
 	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
 	wantOK(t, client.Run("rr", "--count", "300", at), 300)
 	tr.seen(container(client.Name), container(web.Name))

@@ -61,9 +61,38 @@ func proxyOnLoopback(t *testing.T, shop *lab.Shop) scene {
 	}, lab.Machine(t), "rr", p.at("127.0.0.1"))
 }
 
-// The same over IPv6, for which these engines have no DNAT.
-func proxyOnLoopback6(t *testing.T, shop *lab.Shop) scene {
+// A process of the host that connects to the container's own address is no
+// docker-proxy, though both are in one cgroup.
+func hostPastTheProxy(t *testing.T, shop *lab.Shop) scene {
 	p := publish(shop)
+	f := p.inner()
+	f.client, f.nat = host(), "none"
+	return requests(t, scene{flows: []flow{f}, births: []birth{{p.web.Netns, "eth0", 0}}},
+		lab.BesideProxy(t), "rr", fmt.Sprintf("%s:8000", p.web.IP(p.front)))
+}
+
+// Both together are named together, since nothing tells one's packets from the
+// other's.
+func hostBesideTheProxy(t *testing.T, shop *lab.Shop) scene {
+	p := publish(shop)
+	f := p.inner()
+	f.client, f.nat, f.atLeast = end{"host", "(host)+docker-proxy " + p.web.Name + ":8000"}, "none", 1000
+	machine := lab.BesideProxy(t)
+	s := requests(t, scene{flows: []flow{f}, births: []birth{{p.web.Netns, "eth0", 0}}}, machine, "rr", fmt.Sprintf("%s:8000", p.web.IP(p.front)))
+	direct := s.traffic
+	s.traffic = func() {
+		direct()
+		wantOK(t, machine.Run("rr", "--count", "500", p.at("127.0.0.1")), 500)
+	}
+	return s
+}
+
+// The same over IPv6, for which these engines have no DNAT. A port taken in IPv4
+// alone leads engines that count per family to publish on two different ones.
+func proxyOnLoopback6(t *testing.T, shop *lab.Shop) scene {
+	shop.Container(lab.ContainerSpec{Name: "other", Args: []string{"serve"}, Publish: []string{"0.0.0.0::8000"}})
+	p := publish(shop)
+	p.port = p.web.HostPort6("8000/tcp")
 	return requests(t, scene{
 		flows: []flow{
 			{client: host(), server: p.serves(), port: p.port, published: int(p.port), nat: "proxy", atLeast: 500,

@@ -75,10 +75,15 @@ func (r row) run(t *testing.T) {
 		counters[i] = lab.AFPacketRecord(t, b.netns, b.dev)
 	}
 	s.traffic()
+	tr.Settle()
+	sent := make([]lab.Count, len(counters))
+	for i, c := range counters {
+		sent[i] = c.Stop()
+	}
 	got := tr.end()
 	got.wantSound(t, s.flows)
 	for i, b := range s.births {
-		got.wantBirths(t, b, counters[i].Stop())
+		got.wantBirths(t, b, sent[i])
 	}
 	got.wantEnded(t, s.ended)
 	for _, f := range s.flows {
@@ -95,7 +100,7 @@ func (r result) wantEnded(t *testing.T, least float64) {
 		least = 0.999
 	}
 	const flooded = 4 // packets of IPv6 itself, see housekeeping
-	if c := r.counts; float64(c.Completed()+flooded) < least*float64(c.Tracked) {
+	if c := r.Counts; float64(c.Completed()+flooded) < least*float64(c.Tracked) {
 		t.Errorf("%d of %d journeys have an ending: %v; %v", c.Completed(), c.Tracked, c.Endings, c.Notes)
 	}
 }
@@ -104,8 +109,8 @@ func (r result) wantBirths(t *testing.T, b birth, sent lab.Count) {
 	t.Helper()
 	netns, ifindex := place(t, b.netns, b.dev)
 	var born, packets uint64
-	for i := range r.journeys {
-		j := &r.journeys[i]
+	for i := range r.Journeys {
+		j := &r.Journeys[i]
 		const hopByHop = 0 // behind which the tracer does not look
 		chatter := j.Family == 6 && j.Proto == hopByHop ||
 			j.Proto == journey.ProtoICMPv6 && isHousekeeping(byte(j.First.Dst.Port()>>8))
@@ -202,8 +207,8 @@ func (r result) wantFlow(t *testing.T, f flow) {
 
 // find looks for the path with these ends, protocol and port.
 func (r result) find(f flow, direction string, from, to end) *model.Path {
-	for i := range r.snapshot.Paths {
-		p := &r.snapshot.Paths[i]
+	for i := range r.Snapshot.Paths {
+		p := &r.Snapshot.Paths[i]
 		if (end{p.From.Kind, p.From.Name}) == from && (end{p.To.Kind, p.To.Name}) == to &&
 			p.Proto == f.proto && p.Port == f.port && p.Direction == direction {
 			return p
@@ -227,8 +232,8 @@ func mainHops(p *model.Path) []string {
 // print shows all paths, as a help to write a row or to see what is wrong.
 func (r result) print(t *testing.T) {
 	t.Helper()
-	t.Logf("endings %v, notes %v", r.counts.Endings, r.counts.Notes)
-	for _, p := range r.snapshot.Paths {
+	t.Logf("endings %v, notes %v", r.Counts.Endings, r.Counts.Notes)
+	for _, p := range r.Snapshot.Paths {
 		if p.From.Kind == "host" && p.To.Kind == "host" {
 			continue
 		}

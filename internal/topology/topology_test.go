@@ -7,6 +7,8 @@ func TestTopologies(t *testing.T) {
 	for _, r := range []row{
 		{"host to a published port through docker-proxy", proxyOnLoopback},
 		{"host to a published port through docker-proxy over IPv6", proxyOnLoopback6},
+		{"host to the container itself, past docker-proxy", hostPastTheProxy},
+		{"host to the container itself, and through docker-proxy", hostBesideTheProxy},
 		{"outside to a published port without DNAT", proxyFromOutside},
 		{"container to itself through its published port", containerToItself},
 		{"container to a sibling through its published port", siblingThroughPort},

@@ -71,8 +71,8 @@ func (top *topology) oneWay(t *testing.T, rate string) times {
 	r.wantSound(t)
 	out := times{}
 	complete := 0
-	for i := range r.journeys {
-		j := &r.journeys[i]
+	for i := range r.Journeys {
+		j := &r.Journeys[i]
 		from, to := r.ends(j)
 		if j.Proto != journey.ProtoUDP || from.Name != f.from.Name || to.Name != f.to.Name {
 			continue

@@ -17,7 +17,7 @@ const sigmas = 4.5
 // sampling that hangs on them would take none of it, or a quarter.
 func TestSamplingTakesItsShareOfOneConnection(t *testing.T) {
 	const rate = 64
-	p := newPair(t)
+	p := sharedPair(t)
 	for _, kind := range []traffic{
 		{name: "tcp", args: []string{"rr", "--count", "40000"}},
 		{name: "udp over IPv6", args: []string{"udp", "--count", "40000"}, ipv6: true},
@@ -44,8 +44,8 @@ func wantSampled(t *testing.T, r result, c *lab.Container, packets uint64, rate 
 	t.Helper()
 	born := bornAt(netnsInode(t, c.Netns), c.Links[0].Index)
 	var tracked, always, weight uint64
-	for i := range r.journeys {
-		j := &r.journeys[i]
+	for i := range r.Journeys {
+		j := &r.Journeys[i]
 		if !born(j) {
 			continue
 		}

@@ -50,11 +50,16 @@ func newTap(t *testing.T, netns, dev string) *tap {
 	if err := lab.InNetns(netns, func() error { return p.open(dev) }); err != nil {
 		t.Fatalf("tap %s: %v", dev, err)
 	}
-	t.Cleanup(func() {
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *tap) close() {
+	if p.ring != nil {
 		_ = unix.Munmap(p.ring)
 		_ = unix.Close(p.fd)
-	})
-	return p
+		p.ring = nil
+	}
 }
 
 func (p *tap) open(dev string) error {

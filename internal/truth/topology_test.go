@@ -99,13 +99,18 @@ func (top *topology) check(t *testing.T, bridgeNF bool) {
 			wantOK(t, top.client.Run("udp", "--count", "500", f.at), 500)
 		}
 	}
+	tr.Settle()
+	sent := make([]lab.Count, len(counters))
+	for i, c := range counters {
+		sent[i] = c.Stop()
+	}
 	r := tr.end()
 	r.wantSound(t)
-	if ended := share(r.counts.Completed(), r.counts.Tracked); ended < 0.999 {
-		t.Errorf("%.4f of %d journeys have an ending: %v", ended, r.counts.Tracked, r.counts.Endings)
+	if ended := share(r.Counts.Completed(), r.Counts.Tracked); ended < 0.999 {
+		t.Errorf("%.4f of %d journeys have an ending: %v", ended, r.Counts.Tracked, r.Counts.Endings)
 	}
 	for i, l := range top.legs {
-		wantBirths(t, r, l, counters[i].Stop().Packets)
+		wantBirths(t, r, l, sent[i])
 	}
 	for _, f := range top.flows {
 		f.check(t, r, bridgeNF)
@@ -121,7 +126,7 @@ func (f flow) check(t *testing.T, r result, bridgeNF bool) {
 		there := f.pathOf(r, proto, "request")
 		back := f.pathOf(r, proto, "response")
 		if there == nil || back == nil {
-			t.Errorf("%s %s -> %s: no path there or back in %s", journey.ProtoName(proto), f.from.Name, f.to.Name, describe(r.snapshot.Paths))
+			t.Errorf("%s %s -> %s: no path there or back in %s", journey.ProtoName(proto), f.from.Name, f.to.Name, describe(r.Snapshot.Paths))
 			continue
 		}
 		f.checkPath(t, r, *there, proto, f.there(bridgeNF))
@@ -135,13 +140,13 @@ func (f flow) pathOf(r result, proto uint8, direction string) *model.Path {
 	if direction == "response" {
 		from, to = to, from
 	}
-	i := slices.IndexFunc(r.snapshot.Paths, func(p model.Path) bool {
+	i := slices.IndexFunc(r.Snapshot.Paths, func(p model.Path) bool {
 		return p.From.Name == from.Name && p.To.Name == to.Name && p.Proto == journey.ProtoName(proto) && p.Direction == direction
 	})
 	if i < 0 {
 		return nil
 	}
-	p := &r.snapshot.Paths[i]
+	p := &r.Snapshot.Paths[i]
 	if p.From.Kind != string(from.Kind) || p.To.Kind != string(to.Kind) {
 		return nil
 	}
@@ -178,8 +183,8 @@ func (f flow) checkJourneys(t *testing.T, r result, p model.Path, proto uint8, h
 	t.Helper()
 	locked := append(slices.Clone(hops), "sock_lock @ "+hops[len(hops)-1][len("stack_rx @ "):])
 	var all, withLock uint64
-	for i := range r.journeys {
-		j := &r.journeys[i]
+	for i := range r.Journeys {
+		j := &r.Journeys[i]
 		from, to := r.ends(j)
 		if j.Proto != proto || (j.Family == 6) != f.ipv6 || from.Name != p.From.Name || to.Name != p.To.Name {
 			continue
@@ -206,8 +211,8 @@ func (f flow) checkJourneys(t *testing.T, r result, p model.Path, proto uint8, h
 func (r result) hopsOf(j *journey.Journey) []string {
 	var names []string
 	for _, h := range j.Hops(nil) {
-		where, _ := r.view.Where(h.Netns, h.Ifindex)
-		if n, ok := r.view.Network(h.Netns, h.Ifindex); ok && h.Kind == journey.HopBridge {
+		where, _ := r.View.Where(h.Netns, h.Ifindex)
+		if n, ok := r.View.Network(h.Netns, h.Ifindex); ok && h.Kind == journey.HopBridge {
 			where = n.Where() // no stop names the bridge itself
 		}
 		names = append(names, h.Kind.String()+" @ "+where)

@@ -14,27 +14,33 @@ import (
 	"github.com/hopscope/hopscope/pkg/journey"
 )
 
-// injected is far more than anything else takes in an emulator.
-const injected = 25 * time.Millisecond
+// injected is far more than anything else takes in an emulator, and ends for
+// each datagram when no other one is on its way: see the rate in hopTimes.
+const injected = 100 * time.Millisecond
 
 // A delay that is injected at one device appears in the qdisc of that device,
 // and nowhere else.
 func (s scene) delays(t *testing.T) {
 	lab.BridgeNF(t, false)
 	for _, c := range []struct {
-		name, dev, address string
-		ns                 *namespace
-		ending             journey.Ending
+		name   string
+		ns     *namespace // where the delay is
+		dev    string
+		from   *namespace
+		to     string
+		ending journey.Ending
 	}{
-		{"container's veth", "eth0", at(addrB), s.a, journey.EndingDelivered},
-		{"host's veth", "vethB", at(addrB), s.host, journey.EndingDelivered},
-		{"nic", "eth0", at(addrWire), s.host, journey.EndingLeft},
+		{"container's veth", s.a, "eth0", s.a, addrB, journey.EndingDelivered},
+		{"host's veth", s.host, "vethO", s.a, addrOut, journey.EndingDelivered},
+		{"bridge port", s.host, "vethB", s.a, addrB, journey.EndingDelivered},
+		{"bridge", s.host, "br0", s.out, addrA, journey.EndingDelivered},
+		{"nic", s.host, "eth0", s.a, addrWire, journey.EndingLeft},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// The pace of the delayed ones, so that both wake an idle CPU.
-			untouched := s.hopTimes(t, c.address, c.ending)
+			untouched := s.hopTimes(t, c.from, c.to, c.ending)
 			netem(t, c.ns, c.dev, netlink.NetemQdiscAttrs{Latency: uint32(injected.Microseconds())})
-			delayed := s.hopTimes(t, c.address, c.ending)
+			delayed := s.hopTimes(t, c.from, c.to, c.ending)
 			s.wantDelayIn(t, "qdisc @ "+c.ns.name+"/"+c.dev, untouched, delayed)
 		})
 	}
@@ -50,12 +56,12 @@ func netem(t *testing.T, ns *namespace, dev string, attrs netlink.NetemQdiscAttr
 	t.Cleanup(func() { must(t, ns.QdiscDel(q), "remove netem from %s/%s", ns.name, dev) })
 }
 
-// hopTimes sends datagrams from a and gives, sorted, the times of each hop.
-func (s scene) hopTimes(t *testing.T, address string, e journey.Ending) map[string][]time.Duration {
+// hopTimes sends datagrams and gives, sorted, the times of each hop.
+func (s scene) hopTimes(t *testing.T, from *namespace, to string, e journey.Ending) map[string][]time.Duration {
 	t.Helper()
-	win := s.during(t, func() { s.a.run(t, "udp", "--count", "20", "--rate", "25", address) })
+	win := s.during(t, func() { from.run(t, "udp", "--count", "20", "--rate", "25", at(to)) })
 	times := map[string][]time.Duration{}
-	for _, j := range win.pick(bornAt(s.a.place(t, "eth0")), ended(e), ofProto(journey.ProtoUDP)) {
+	for _, j := range win.pick(bornAt(from.place(t, "eth0")), ended(e), ofProto(journey.ProtoUDP)) {
 		for _, hop := range j.Hops(nil) {
 			name := hop.Kind.String() + " @ " + s.names[hop.Place]
 			times[name] = append(times[name], hop.Duration)

@@ -30,7 +30,7 @@ func TestHold(t *testing.T) {
 	if os.Getenv(holdVariable) == "" {
 		t.Skip("run by TestSIGKILLLeavesNothing")
 	}
-	if _, err := probe.Open(probe.Config{RingBytes: 1 << 20}); err != nil {
+	if _, err := probe.Open(probe.Config{RingBytes: 1 << 20, Slots: 64, Sockets: 64}); err != nil {
 		t.Fatalf("open: %+v", err)
 	}
 	fmt.Println(holding)

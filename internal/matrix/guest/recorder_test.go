@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopscope/hopscope/bpf"
+	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/probe"
 )
@@ -24,22 +26,31 @@ type recorder struct {
 	cancel context.CancelFunc
 	done   chan error
 
-	mu       sync.Mutex
-	journeys []journey.Journey
-	broken   error // the first record that could not be decoded
+	mu        sync.Mutex
+	journeys  []journey.Journey
+	exchanges []bpf.HopscopeHsExchange
+	connects  []bpf.HopscopeHsConnect
+	accepts   []bpf.HopscopeHsConnect
+	broken    error // the first record that could not be decoded
+	pairer    *dns.Pairer
+	lookups   []dns.Lookup
 }
 
 func newRecorder(t *testing.T) *recorder {
 	t.Helper()
 	start := time.Now()
-	p, err := probe.Open(probe.Config{RingBytes: 4 << 20})
+	// Tables that fit the traffic: an emulator takes its time to make larger ones.
+	p, err := probe.Open(probe.Config{RingBytes: 4 << 20, Slots: 2048, Sockets: 2048})
 	if err != nil {
 		t.Fatalf("open: %+v", err)
 	}
 	t.Logf("opened in %.1fs", time.Since(start).Seconds())
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &recorder{probe: p, cancel: cancel, done: make(chan error, 1)}
-	go func() { r.done <- p.Read(ctx, time.Second, r.record) }()
+	r.pairer = dns.NewPairer(func(l dns.Lookup) { r.lookups = append(r.lookups, l) })
+	go func() {
+		r.done <- p.Read(ctx, time.Second, probe.Records{Journey: r.record, Event: r.event, DNS: r.message})
+	}()
 	t.Cleanup(func() { r.close(t) })
 	return r
 }
@@ -53,6 +64,22 @@ func (r *recorder) record(raw []byte) {
 		r.broken = err
 	}
 	r.journeys = append(r.journeys, j)
+}
+
+func (r *recorder) message(m *dns.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pairer.Take(m)
+}
+
+// asked ends the queries that wait, and gives all since the call before.
+func (r *recorder) asked() []dns.Lookup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pairer.End()
+	out := r.lookups
+	r.lookups = nil
+	return out
 }
 
 func (r *recorder) close(t *testing.T) {
@@ -185,6 +212,9 @@ func ended(e journey.Ending) func(*journey.Journey) bool {
 func ofProto(proto uint8) func(*journey.Journey) bool {
 	return func(j *journey.Journey) bool { return j.Proto == proto }
 }
+
+// ipv4 leaves out what IPv6 neighbours ask each other at times.
+func ipv4(j *journey.Journey) bool { return j.Family == 4 }
 
 // way writes a journey's hops: "qdisc @ a/eth0 → xmit @ a/eth0 → …".
 func (w *world) way(j *journey.Journey) string {

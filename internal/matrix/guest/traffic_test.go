@@ -5,6 +5,7 @@ package guest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -60,13 +61,20 @@ func (ns *namespace) start(t *testing.T, args ...string) (cmd *exec.Cmd, stdout 
 // serve answers on port until the test ends.
 func (ns *namespace) serve(t *testing.T) {
 	t.Helper()
-	cmd, _ := ns.start(t, "serve")
+	ns.listen(t, port, "serve")
+}
+
+// listen runs the traffic program until the test ends, and waits until it
+// listens.
+func (ns *namespace) listen(t *testing.T, port int, args ...string) {
+	t.Helper()
+	cmd, _ := ns.start(t, args...)
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
 	deadline := time.Now().Add(10 * time.Second)
-	for !listening(cmd.Process.Pid) {
+	for !listening(cmd.Process.Pid, port) {
 		if time.Now().After(deadline) {
 			t.Fatalf("nothing listens in %s", ns.name)
 		}
@@ -74,10 +82,10 @@ func (ns *namespace) serve(t *testing.T) {
 	}
 }
 
-// listening looks for port 8000 (1F40) in state LISTEN (0A), proc(5).
-func listening(pid int) bool {
+// listening looks for a port in state LISTEN (0A), proc(5).
+func listening(pid, port int) bool {
 	table, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "net/tcp6"))
-	return err == nil && bytes.Contains(table, []byte(":1F40 00000000000000000000000000000000:0000 0A"))
+	return err == nil && bytes.Contains(table, fmt.Appendf(nil, ":%04X 00000000000000000000000000000000:0000 0A", port))
 }
 
 // run runs the traffic program to its end. Nothing that it sends may fail.

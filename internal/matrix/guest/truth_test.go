@@ -19,6 +19,9 @@ type scene struct {
 	*recorder
 	netfilterLinks bool // else a hook is seen only where it has work to do
 	dropReasons    bool
+	castKernCtx    bool // a cgroup program may have its packet's kernel form
+
+	socketlessResets bool
 }
 
 func TestTruth(t *testing.T) {
@@ -38,6 +41,10 @@ func TestTruth(t *testing.T) {
 			s.netfilterLinks = c.Available
 		case "kfree_skb reason":
 			s.dropReasons = c.Available
+		case "bpf_cast_to_kern_ctx":
+			s.castKernCtx = c.Available
+		case "tcp_send_reset reason":
+			s.socketlessResets = c.Available
 		}
 	}
 	// First, since defragmentation, once asked for by a rule, stays registered.
@@ -54,8 +61,11 @@ func TestTruth(t *testing.T) {
 	t.Run("vxlan", s.vxlan)
 	t.Run("macvlan", s.macvlan)
 	t.Run("nic", s.nic)
+	t.Run("dns", s.dns)
 	t.Run("dropped", s.dropped)
+	t.Run("conntrack full", s.conntrackFull)
 	t.Run("lost", s.lost)
+	t.Run("sockets", s.sockets)
 	t.Run("delay", s.delays)
 	t.Run("heartbeat", s.heartbeat)
 }
@@ -72,8 +82,8 @@ type class struct {
 }
 
 var (
-	udp     = class{"udp", journey.ProtoUDP, []string{"udp", "--count", "200"}, 0.98}
-	rr      = class{"request-response", journey.ProtoTCP, []string{"rr", "--count", "200"}, 0.98}
+	udp     = class{"udp", journey.ProtoUDP, []string{"udp", "--count", "100"}, 0.98}
+	rr      = class{"request-response", journey.ProtoTCP, []string{"rr", "--count", "100"}, 0.98}
 	short   = class{"short", journey.ProtoTCP, []string{"short", "--count", "40"}, 0.85}
 	bulk    = class{"bulk", journey.ProtoTCP, []string{"bulk", "--bytes", "4000000"}, 0.95}
 	classes = []class{udp, rr, short, bulk}

@@ -137,8 +137,8 @@ table ip nat {
 `)
 	windows := s.send(t, s.outbound(throughHooks("br0", "vethO"), throughHooks("vethO", "br0")), classes...)
 	for name, win := range windows {
-		wantRewritten(t, name, win.pick(bornAt(s.a.place(t, "eth0"))), addrA, addrOut, hostOut, addrOut)
-		wantRewritten(t, name, win.pick(bornAt(s.out.place(t, "eth0"))), addrOut, hostOut, addrOut, addrA)
+		wantRewritten(t, name, win.pick(bornAt(s.a.place(t, "eth0")), ipv4), addrA, addrOut, hostOut, addrOut)
+		wantRewritten(t, name, win.pick(bornAt(s.out.place(t, "eth0")), ipv4), addrOut, hostOut, addrOut, addrA)
 	}
 }
 
@@ -155,8 +155,8 @@ table ip nat {
 	trip.address = hostOut + ":8080"
 	windows := s.send(t, trip, classes...)
 	for name, win := range windows {
-		wantRewritten(t, name, win.pick(bornAt(s.out.place(t, "eth0"))), addrOut, hostOut, addrOut, addrA)
-		wantRewritten(t, name, win.pick(bornAt(s.a.place(t, "eth0"))), addrA, addrOut, hostOut, addrOut)
+		wantRewritten(t, name, win.pick(bornAt(s.out.place(t, "eth0")), ipv4), addrOut, hostOut, addrOut, addrA)
+		wantRewritten(t, name, win.pick(bornAt(s.a.place(t, "eth0")), ipv4), addrA, addrOut, hostOut, addrOut)
 	}
 }
 

@@ -1,9 +1,13 @@
+//go:build ignore
+
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The logic of bpf/, without the kernel's packets: each program runs one
  * function of it on what a test passes as arguments (BPF_PROG_TEST_RUN). It is
  * compiled by the matrix, for its guests alone.
  */
+#include "../../../bpf/birth.h"
+#include "../../../bpf/exchanges.h"
 #include "../../../bpf/parents.h"
 
 char __license[] SEC("license") = "GPL";
@@ -43,7 +47,7 @@ int logic_birth(__u64 *ctx)
 	struct hs_packet p;
 
 	packet(&p, ctx);
-	return birth((void *)skb, slot_of(skb), &p, &at, 0, 0, 0) != NULL;
+	return birth((void *)skb, live_slot_at(ctx[ARG_SKB]), &p, &at, NULL, 0, 0) != NULL;
 }
 
 SEC("raw_tp/logic_stop")
@@ -54,7 +58,7 @@ int logic_stop(__u64 *ctx)
 	struct hs_packet p;
 
 	packet(&p, ctx);
-	slot = live_slot(slot_of((void *)ctx[ARG_SKB]), &p);
+	slot = live_slot(live_slot_at(ctx[ARG_SKB]), &p);
 	if (!slot)
 		return 0;
 	append_stop(slot, &at);
@@ -65,7 +69,7 @@ int logic_stop(__u64 *ctx)
 SEC("raw_tp/logic_deliver")
 int logic_deliver(__u64 *ctx)
 {
-	struct hs_slot *slot = ending_slot((void *)ctx[ARG_SKB]);
+	struct hs_slot *slot = dying(live_slot_at(ctx[ARG_SKB]));
 
 	if (!slot)
 		return 0;
@@ -77,7 +81,7 @@ int logic_deliver(__u64 *ctx)
 SEC("raw_tp/logic_end")
 int logic_end(__u64 *ctx)
 {
-	struct hs_slot *slot = ending_slot((void *)ctx[ARG_SKB]);
+	struct hs_slot *slot = dying(live_slot_at(ctx[ARG_SKB]));
 	__u8 ending = ctx[ARG_ENDING];
 
 	if (!slot || ending >= HS_E_MAX)
@@ -86,6 +90,19 @@ int logic_end(__u64 *ctx)
 	if (ending == HS_E_SEGMENTED)
 		keep_split_parent(slot);
 	complete(slot, ending);
+	return 1;
+}
+
+/* Queued on a device that will have it split. */
+SEC("raw_tp/logic_queued")
+int logic_queued(__u64 *ctx)
+{
+	const void *skb = (void *)ctx[ARG_SKB];
+	struct hs_slot *slot = dying(live_slot_of(skb, HS_R_CONSUME));
+
+	if (!slot)
+		return 0;
+	keep_queued_parent(skb, slot);
 	return 1;
 }
 
@@ -139,4 +156,63 @@ int logic_read(__u64 *ctx)
 		return 1;
 	}
 	return 0;
+}
+
+/* The arguments of the programs of a connection. */
+enum {
+	ARG_SOCKET, /* the address */
+	ARG_ROLE,
+	ARG_END, /* sequence number behind the new bytes */
+	ARG_CROSSED,
+	ARG_NOW,
+};
+
+/* A connection made while the trace runs, with both sequences at ARG_END. */
+SEC("raw_tp/logic_connection")
+int logic_connection(__u64 *ctx)
+{
+	__u64 key = ctx[ARG_SOCKET];
+	struct hs_conn *c;
+
+	bpf_map_update_elem(&hs_conns, &key, &hs_empty_conn, BPF_ANY);
+	c = bpf_map_lookup_elem(&hs_conns, &key);
+	if (!c)
+		return 0;
+	c->x.sock.cookie = key;
+	c->x.role = ctx[ARG_ROLE];
+	c->sent = c->received = c->copied = ctx[ARG_END];
+	return 1;
+}
+
+SEC("raw_tp/logic_sent")
+int logic_sent(__u64 *ctx)
+{
+	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+
+	if (!c)
+		return 0;
+	on_sent(c, ctx[ARG_END], ctx[ARG_CROSSED], ctx[ARG_NOW]);
+	return 1;
+}
+
+SEC("raw_tp/logic_received")
+int logic_received(__u64 *ctx)
+{
+	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+
+	if (!c)
+		return 0;
+	on_received(c, ctx[ARG_END], ctx[ARG_CROSSED], ctx[ARG_NOW]);
+	return 1;
+}
+
+SEC("raw_tp/logic_finish")
+int logic_finish(__u64 *ctx)
+{
+	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+
+	if (!c)
+		return 0;
+	finish(c, HS_EF_CLOSED);
+	return 1;
 }

@@ -1,15 +1,15 @@
-//go:build matrix
-
-package guest
+package logic
 
 import (
 	"errors"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 
@@ -18,10 +18,47 @@ import (
 )
 
 const (
-	logicObject = "/tests/logic.o" // internal/matrix/logic
-	logicSlots  = 64
-	ringBytes   = 4096
+	slots     = 64
+	ringBytes = 4096
 )
+
+// builtObject is the compiled logic.bpf.c in a guest of the matrix, which has
+// no compiler.
+const builtObject = "/tests/logic.o"
+
+// source is what each test loads anew. The kernel's types take longer to read
+// than all the rest: once for all.
+type source struct {
+	spec  *ebpf.CollectionSpec
+	types *btf.Cache
+}
+
+func newSource(t *testing.T) source {
+	t.Helper()
+	must(t, rlimit.RemoveMemlock(), "raise the locked memory limit")
+	path := object(t)
+	spec, err := ebpf.LoadCollectionSpec(path)
+	must(t, err, "read "+path)
+	return source{spec, btf.NewCache()}
+}
+
+// object is builtObject, or else what this machine's compiler makes.
+func object(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat(builtObject); err == nil {
+		return builtObject
+	}
+	path := filepath.Join(t.TempDir(), "logic.o")
+	must(t, Compile(t.Context(), "logic.bpf.c", path), "compile the logic")
+	return path
+}
+
+func must(t *testing.T, err error, what string) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
 
 // logic runs the kernel side's own functions on made-up packets.
 type logic struct {
@@ -30,15 +67,14 @@ type logic struct {
 	ring *ringbuf.Reader
 }
 
-func newLogic(t *testing.T) *logic {
+func newLogic(t *testing.T, src source) *logic {
 	t.Helper()
-	must(t, rlimit.RemoveMemlock(), "raise the locked memory limit")
-	spec, err := ebpf.LoadCollectionSpec(logicObject)
-	must(t, err, "read %s", logicObject)
-	spec.Maps["hs_slots"].MaxEntries = logicSlots
+	spec := src.spec.Copy()
+	spec.Maps["hs_slots"].MaxEntries = slots
+	spec.Maps["hs_conns"].MaxEntries = slots
 	spec.Maps["hs_ring"].MaxEntries = ringBytes
 	must(t, spec.Variables["hs_ring_bytes"].Set(uint32(ringBytes)), "set the ring's size")
-	coll, err := ebpf.NewCollection(spec)
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: src.types})
 	var refused *ebpf.VerifierError
 	if errors.As(err, &refused) {
 		t.Fatalf("%+v", refused)
@@ -68,7 +104,7 @@ func (l *logic) call(program string, p fake) bool {
 	ret, err := l.coll.Programs["logic_"+program].Run(&ebpf.RunOptions{
 		Context: []uint64{p.skb, p.sigA, p.sigB, p.tcpFlags, p.ports, uint64(p.ending), p.seq},
 	})
-	must(l.t, err, "run logic_%s", program)
+	must(l.t, err, "run logic_"+program)
 	return ret != 0
 }
 
@@ -110,6 +146,9 @@ func (l *logic) wantCount(what bpf.HopscopeHsCounter, name string, want uint64) 
 	if live := l.live(); n[bpf.HopscopeHsCounterHS_C_TRACKED] != ended+live+lost {
 		l.t.Errorf("tracked %d != ended %d + live %d + lost %d", n[bpf.HopscopeHsCounterHS_C_TRACKED], ended, live, lost)
 	}
+	if live, counted := l.live(), l.counted(); live != counted {
+		l.t.Errorf("%d slots are live, %d counted by address", live, counted)
+	}
 	out := n[bpf.HopscopeHsCounterHS_C_EMITTED] + n[bpf.HopscopeHsCounterHS_C_SUPPRESSED] + n[bpf.HopscopeHsCounterHS_C_FILTERED]
 	if ended != out {
 		l.t.Errorf("ended %d != emitted, suppressed and filtered %d", ended, out)
@@ -130,6 +169,18 @@ func (l *logic) live() uint64 {
 	}
 	must(l.t, it.Err(), "walk the slots")
 	return n
+}
+
+// counted sums the live slots that the kernel side counts by address: it looks
+// none up where there are none.
+func (l *logic) counted() (total uint64) {
+	l.t.Helper()
+	var buckets [4096]uint32 // LIVE_BUCKETS
+	must(l.t, l.coll.Variables["hs_live"].Get(&buckets), "read the live slots by address")
+	for _, n := range buckets {
+		total += uint64(n)
+	}
+	return total
 }
 
 // records empties the ring.
@@ -164,13 +215,17 @@ const counterEvicted = bpf.HopscopeHsCounterHS_C_EVICTED
 // TestLogic runs on each kernel: what a compiler and a verifier made of the
 // logic is not the same on all of them.
 func TestLogic(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs root, which -short does without")
+	}
+	src := newSource(t)
 	for name, test := range map[string]func(*logic){
 		"life": (*logic).life, "nat": (*logic).nat, "eviction": (*logic).eviction, "mismatch": (*logic).mismatch,
 		"inferred": (*logic).inferred, "truncated": (*logic).truncated, "map full": (*logic).mapFull,
 		"ring full": (*logic).ringFull, "sampling": (*logic).sampling, "split": (*logic).split,
-		"signature": (*logic).signature,
+		"split unseen": (*logic).splitUnseen, "swept": (*logic).swept, "signature": (*logic).signature,
 	} {
-		t.Run(name, func(t *testing.T) { test(newLogic(t)) })
+		t.Run(name, func(t *testing.T) { test(newLogic(t, src)) })
 	}
 }
 
@@ -249,15 +304,15 @@ func (l *logic) truncated() {
 
 // Kernels keep some elements more than were asked for, at most one a CPU.
 func (l *logic) mapFull() {
-	const births = 2 * logicSlots
+	const births = 2 * slots
 	var tracked uint64
 	for i := range uint64(births) {
 		if l.call("birth", fake{skb: 0x1000 + i<<8, sigA: i}) {
 			tracked++
 		}
 	}
-	if tracked < logicSlots || tracked == births {
-		l.t.Errorf("%d of %d births found one of %d slots", tracked, births, logicSlots)
+	if tracked < slots || tracked == births {
+		l.t.Errorf("%d of %d births found one of %d slots", tracked, births, slots)
 	}
 	l.wantCount(bpf.HopscopeHsCounterHS_C_MAP_FULL, "map full", births-tracked)
 }
@@ -348,6 +403,39 @@ func (l *logic) split() {
 		if l.call("inherit", stranger) {
 			l.t.Errorf("%s: took the parent's stops", name)
 		}
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_TRACKED, "tracked", 2)
+}
+
+// The first child shows that its parent was split, where consume_skb was not
+// seen; the second one is a child like any other.
+func (l *logic) splitUnseen() {
+	parent := fake{skb: 0x1000, sigA: 1000 << 32, ports: 1<<16 | 2}
+	l.must("birth", parent)
+	l.must("queued", parent)
+	for i := range uint64(2) {
+		l.must("inherit", fake{skb: 0x2000 + i<<8, sigA: (1000 + i) << 32, seq: 1000 + i, ports: parent.ports})
+	}
+	if j := l.one(); j.Ending != journey.EndingSegmented || j.Flags&journey.FlagInferred == 0 {
+		l.t.Errorf("%v, flags %v", j.Ending, j.Flags)
+	}
+	l.wantCount(bpf.HopscopeHsCounterHS_C_TRACKED, "tracked", 3)
+	l.wantCount(counterEvicted, "evicted", 0)
+}
+
+// While user space removes slots, a birth does not use a dead one again: the
+// journey goes on in a slot that replaces it.
+func (l *logic) swept() {
+	p := fake{skb: 0x1000, sigA: 7, ending: bpf.HopscopeHsEndingHS_E_DELIVERED}
+	l.must("birth", p)
+	l.must("end", p)
+	must(l.t, l.coll.Variables["hs_sweeping"].Set(uint32(1)), "announce a sweep")
+	p.sigA = 8
+	l.must("birth", p)
+	l.must("stop", p)
+	l.must("end", p)
+	if list := l.records(); len(list) != 2 || len(list[1].Stops) != 3 {
+		l.t.Errorf("recorded %+v", list)
 	}
 	l.wantCount(bpf.HopscopeHsCounterHS_C_TRACKED, "tracked", 2)
 }

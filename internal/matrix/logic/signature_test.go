@@ -1,6 +1,4 @@
-//go:build matrix
-
-package guest
+package logic
 
 import "encoding/binary"
 

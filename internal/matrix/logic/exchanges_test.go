@@ -1,0 +1,261 @@
+package logic
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/hopscope/hopscope/bpf"
+)
+
+// TestExchangeLogic runs what tells requests from answers on made-up
+// conversations, whose times the test sets.
+func TestExchangeLogic(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs root, which -short does without")
+	}
+	src := newSource(t)
+	for name, test := range map[string]func(*conversation){
+		"turns": (*conversation).turns, "unseen": (*conversation).late, "wrapped": (*conversation).wrapped,
+		"push": (*conversation).push, "sampling": (*conversation).sampling, "streams": (*conversation).streams,
+	} {
+		t.Run(name, func(t *testing.T) { test(newConversation(t, src)) })
+	}
+}
+
+// conversation is a connection, seen from both ends.
+type conversation struct {
+	*logic
+	events           *ringbuf.Reader
+	request, answer  uint32 // sequence numbers behind what was said
+	now              uint64
+	client, server   uint64 // addresses of the sockets
+	unseen, crossing bool   // of what is said next
+}
+
+const nowUnseen = 1 // NOW_UNSEEN
+
+func newConversation(t *testing.T, src source) *conversation {
+	t.Helper()
+	c := &conversation{logic: newLogic(t, src), now: 1000, client: 0x1000, server: 0x2000}
+	events, err := ringbuf.NewReader(c.coll.Maps["hs_events"])
+	must(t, err, "open the ring of events")
+	t.Cleanup(func() { events.Close() })
+	c.events = events
+	c.start(100, 500)
+	return c
+}
+
+// start makes the connection anew, its sequences at these numbers.
+func (c *conversation) start(request, answer uint32) {
+	c.t.Helper()
+	c.request, c.answer = request, answer
+	for socket, role := range map[uint64]bpf.HopscopeHsRole{
+		c.client: bpf.HopscopeHsRoleHS_ROLE_CLIENT, c.server: bpf.HopscopeHsRoleHS_ROLE_SERVER,
+	} {
+		c.run("connection", socket, uint64(role), 0)
+	}
+	// What is sent and what is received begin at different numbers.
+	for _, socket := range []uint64{c.client, c.server} {
+		var conn bpf.HopscopeHsConn
+		must(c.t, c.coll.Maps["hs_conns"].Lookup(socket, &conn), "look the connection up")
+		conn.Sent, conn.Received = request, answer
+		if socket == c.server {
+			conn.Sent, conn.Received = answer, request
+		}
+		conn.Copied = conn.Received
+		must(c.t, c.coll.Maps["hs_conns"].Put(socket, &conn), "set the connection up")
+	}
+}
+
+// run calls a program for one end.
+func (c *conversation) run(program string, args ...uint64) {
+	c.t.Helper()
+	ret, err := c.coll.Programs["logic_"+program].Run(&ebpf.RunOptions{Context: append(args, make([]uint64, 7-len(args))...)})
+	must(c.t, err, "run logic_"+program)
+	if ret == 0 {
+		c.t.Fatalf("logic_%s did nothing", program)
+	}
+}
+
+// say lets n bytes leave one end and reach the other 10 ns later.
+func (c *conversation) say(from, to uint64, end *uint32, n uint32) {
+	c.t.Helper()
+	*end += n
+	var crossed uint64
+	if c.crossing {
+		crossed = 1
+	}
+	for i, socket := range []uint64{from, to} {
+		at := c.now + 10*uint64(i)
+		if c.unseen {
+			at = nowUnseen
+		}
+		c.run([]string{"sent", "received"}[i], socket, 0, uint64(*end), crossed, at)
+	}
+	c.now += 100
+}
+
+func (c *conversation) ask(n uint32)   { c.t.Helper(); c.say(c.client, c.server, &c.request, n) }
+func (c *conversation) reply(n uint32) { c.t.Helper(); c.say(c.server, c.client, &c.answer, n) }
+
+// told closes the connection and gives what both ends recorded, in turns of the
+// client's and the server's.
+func (c *conversation) told() (client, server []bpf.HopscopeHsExchange) {
+	c.t.Helper()
+	c.run("finish", c.client)
+	c.run("finish", c.server)
+	c.events.SetDeadline(time.Now())
+	for {
+		rec, err := c.events.Read()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return client, server
+		}
+		must(c.t, err, "read the ring")
+		var x bpf.HopscopeHsExchange
+		_, err = binary.Decode(rec.RawSample, binary.LittleEndian, &x)
+		must(c.t, err, "decode")
+		if x.Sock.Cookie == c.client {
+			client = append(client, x)
+		} else {
+			server = append(server, x)
+		}
+	}
+}
+
+func (c *conversation) turns() {
+	c.ask(10)
+	c.ask(20)
+	c.reply(30)
+	c.reply(40)
+	c.ask(5)
+	c.reply(6)
+	client, server := c.told()
+	if len(client) != 2 || len(server) != 2 {
+		c.t.Fatalf("%d and %d records, want 2 each", len(client), len(server))
+	}
+	for i, x := range client {
+		y := server[i]
+		if x.RequestSeq != y.RequestSeq || x.AnswerSeq != y.AnswerSeq || x.Flags != y.Flags {
+			c.t.Errorf("the ends differ: %+v, %+v", x, y)
+		}
+	}
+	x, y := client[0], server[0]
+	for _, v := range []struct {
+		what      string
+		got, want uint64
+	}{
+		{"request", x.RequestNs, 1000}, {"its end", x.RequestEndNs, 1100},
+		{"request at the server", y.RequestNs, 1010}, {"its end", y.RequestEndNs, 1110},
+		{"answer", y.AnswerNs, 1200}, {"its end", y.AnswerEndNs, 1300},
+		{"answer at the client", x.AnswerNs, 1210}, {"its end", x.AnswerEndNs, 1310},
+		{"request's place", uint64(x.RequestSeq), 100}, {"answer's place", uint64(x.AnswerSeq), 500},
+		{"request's bytes", uint64(x.RequestBytes), 30}, {"answer's bytes", uint64(x.AnswerBytes), 70},
+		{"flags", uint64(x.Flags), uint64(bpf.HopscopeHsEventFlagHS_EF_FIRST)},
+		{"second request's place", uint64(client[1].RequestSeq), 130},
+		{"second request's flags", uint64(client[1].Flags), uint64(bpf.HopscopeHsEventFlagHS_EF_CLOSED)},
+	} {
+		if v.got != v.want {
+			c.t.Errorf("%s: %d, want %d", v.what, v.got, v.want)
+		}
+	}
+}
+
+// What was not seen to arrive has no time.
+func (c *conversation) late() {
+	c.ask(10)
+	c.unseen = true
+	c.reply(20)
+	client, _ := c.told()
+	if len(client) != 1 || client[0].AnswerNs != 0 || client[0].AnswerEndNs != 0 || client[0].AnswerBytes != 20 || client[0].AnswerSeq != 500 {
+		c.t.Errorf("%+v", client)
+	}
+}
+
+func (c *conversation) wrapped() {
+	c.start(math.MaxUint32-3, math.MaxUint32-7)
+	c.ask(10)
+	c.reply(20)
+	client, server := c.told()
+	if len(client) != 1 || len(server) != 1 || client[0].RequestBytes != 10 || server[0].AnswerBytes != 20 {
+		c.t.Errorf("across the sequence's end: %+v, %+v", client, server)
+	}
+}
+
+// An answer that pauses for longer than any loss explains is over: what follows
+// was not asked for.
+func (c *conversation) push() {
+	c.ask(10)
+	c.reply(20)
+	c.now += uint64(2 * time.Second)
+	c.reply(20)
+	c.now += uint64(4 * time.Second)
+	c.reply(20)
+	client, _ := c.told()
+	stream := uint8(bpf.HopscopeHsEventFlagHS_EF_STREAM | bpf.HopscopeHsEventFlagHS_EF_CLOSED)
+	if len(client) != 2 || client[0].AnswerBytes != 40 || client[1].AnswerBytes != 20 || client[1].RequestNs != 0 || client[1].Flags != stream {
+		c.t.Errorf("%+v", client)
+	}
+}
+
+// One in eight, the same ones at both ends.
+func (c *conversation) sampling() {
+	const requests, rate = 4000, 8
+	must(c.t, c.coll.Variables["hs_sample"].Set(uint32(rate)), "set the sample rate")
+	for range requests {
+		c.ask(64)
+		c.reply(64)
+	}
+	client, server := c.told()
+	if len(client) != len(server) {
+		c.t.Fatalf("%d and %d records", len(client), len(server))
+	}
+	for i := range client {
+		if client[i].RequestSeq != server[i].RequestSeq || client[i].Weight != rate || server[i].Weight != rate {
+			c.t.Fatalf("%+v and %+v", client[i], server[i])
+		}
+	}
+	sigma := math.Sqrt(requests * (1 - 1.0/rate) / rate)
+	if off := (float64(len(client)) - requests/rate) / sigma; math.Abs(off) > 4.5 {
+		c.t.Errorf("%d of %d kept at 1/%d, %.1f sigma off", len(client), requests, rate, off)
+	}
+	n := c.counters()
+	if sum := n[bpf.HopscopeHsCounterHS_C_EVENTS] + n[bpf.HopscopeHsCounterHS_C_EVENTS_UNSAMPLED]; sum != 2*requests {
+		c.t.Errorf("%d emitted or left out, want %d", sum, 2*requests)
+	}
+}
+
+// Both sides speaking at once is flagged, and after three times in a row known
+// for a stream; a fair turn ends that.
+func (c *conversation) streams() {
+	c.crossing = true
+	for range 4 {
+		c.ask(10)
+		c.reply(10)
+	}
+	c.crossing = false
+	c.ask(10)
+	c.reply(10)
+	c.ask(10)
+	c.reply(10)
+	client, _ := c.told()
+	const pipelined, stream = bpf.HopscopeHsEventFlagHS_EF_PIPELINED, bpf.HopscopeHsEventFlagHS_EF_STREAM
+	want := []bpf.HopscopeHsEventFlag{
+		bpf.HopscopeHsEventFlagHS_EF_FIRST | pipelined, pipelined, pipelined | stream, pipelined | stream,
+		0, bpf.HopscopeHsEventFlagHS_EF_CLOSED,
+	}
+	if len(client) != len(want) {
+		c.t.Fatalf("%d records, want %d", len(client), len(want))
+	}
+	for i, x := range client {
+		if x.Flags != uint8(want[i]) {
+			c.t.Errorf("record %d has flags %#x, want %#x", i, x.Flags, want[i])
+		}
+	}
+}

@@ -1,0 +1,3 @@
+// Package soak runs hopscope for long while everything around it changes:
+// `make soak`.
+package soak

@@ -1,0 +1,172 @@
+package truth
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hopscope/hopscope/bpf"
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/probe"
+)
+
+// socketTrace keeps what the kernel side tells about TCP sockets.
+type socketTrace struct {
+	t      *testing.T
+	probe  *probe.Probe
+	cancel context.CancelFunc
+	done   chan error
+
+	mu        sync.Mutex
+	exchanges []bpf.HopscopeHsExchange
+	connects  []bpf.HopscopeHsConnect
+}
+
+func beginSockets(t *testing.T, cfg probe.Config) *socketTrace {
+	t.Helper()
+	p, err := probe.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	tr := &socketTrace{t: t, probe: p, cancel: cancel, done: make(chan error, 1)}
+	t.Cleanup(func() {
+		cancel()
+		if err := p.Close(); err != nil {
+			t.Errorf("close the probe: %v", err)
+		}
+	})
+	go func() {
+		tr.done <- p.Read(ctx, 300*time.Millisecond, probe.Records{Journey: func([]byte) {}, Event: tr.event})
+	}()
+	return tr
+}
+
+func (tr *socketTrace) event(raw []byte) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	switch bpf.HopscopeHsEventKind(raw[0]) {
+	case bpf.HopscopeHsEventKindHS_EV_EXCHANGE:
+		tr.exchanges = append(tr.exchanges, decode[bpf.HopscopeHsExchange](tr.t, raw))
+	case bpf.HopscopeHsEventKindHS_EV_CONNECT:
+		tr.connects = append(tr.connects, decode[bpf.HopscopeHsConnect](tr.t, raw))
+	default:
+		tr.t.Errorf("an event of kind %d", raw[0])
+	}
+}
+
+func decode[T any](t *testing.T, raw []byte) (x T) {
+	if n, err := binary.Decode(raw, binary.LittleEndian, &x); err != nil || n != len(raw) {
+		t.Errorf("%d bytes for a %T: %v", len(raw), x, err)
+	}
+	return x
+}
+
+// end waits for the traffic's last packets and ends the trace.
+func (tr *socketTrace) end() {
+	tr.t.Helper()
+	time.Sleep(quiet)
+	tr.cancel()
+	if err := <-tr.done; err != nil {
+		tr.t.Fatal(err)
+	}
+	for note, n := range tr.notes() {
+		switch note {
+		case "events_lost", "sockets_untracked", "exchanges_reopened":
+			if n != 0 {
+				tr.t.Errorf("%s: %d", note, n)
+			}
+		}
+	}
+}
+
+func (tr *socketTrace) notes() map[string]uint64 {
+	tr.t.Helper()
+	c, err := tr.probe.Counts()
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	return c.Notes
+}
+
+// of gives the exchanges that the sockets of a namespace on one side of a port
+// recorded.
+func (tr *socketTrace) of(netns uint32, role bpf.HopscopeHsRole, port uint16) []bpf.HopscopeHsExchange {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	var out []bpf.HopscopeHsExchange
+	for _, x := range tr.exchanges {
+		server := x.Sock.Lport
+		if role == bpf.HopscopeHsRoleHS_ROLE_CLIENT {
+			server = x.Sock.Rport
+		}
+		if x.Sock.Netns == netns && x.Role == uint8(role) && server == port {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// exchange is both ends' view of one request and its answer.
+type exchange struct {
+	client, server bpf.HopscopeHsExchange
+}
+
+// join pairs each client record with the only server record that has its
+// sequence numbers.
+func join(t *testing.T, clients, servers []bpf.HopscopeHsExchange) []exchange {
+	t.Helper()
+	type key struct{ request, answer uint32 }
+	at := make(map[key]bpf.HopscopeHsExchange)
+	for _, s := range servers {
+		k := key{s.RequestSeq, s.AnswerSeq}
+		if _, twice := at[k]; twice {
+			t.Errorf("two server records at %+v", k)
+		}
+		at[k] = s
+	}
+	var out []exchange
+	for _, c := range clients {
+		k := key{c.RequestSeq, c.AnswerSeq}
+		s, ok := at[k]
+		if !ok {
+			t.Errorf("no server record for %+v", c)
+			continue
+		}
+		delete(at, k)
+		out = append(out, exchange{c, s})
+	}
+	for _, s := range at {
+		t.Errorf("no client record for %+v", s)
+	}
+	return out
+}
+
+// between gives both ends' records of the pair's containers, joined.
+func (tr *socketTrace) between(client, server *lab.Container) []exchange {
+	tr.t.Helper()
+	return join(tr.t,
+		tr.of(netnsInode(tr.t, client.Netns), bpf.HopscopeHsRoleHS_ROLE_CLIENT, 8000),
+		tr.of(netnsInode(tr.t, server.Netns), bpf.HopscopeHsRoleHS_ROLE_SERVER, 8000))
+}
+
+// wantOrder fails where the times of an exchange do not follow each other.
+func (x exchange) wantOrder(t *testing.T) {
+	t.Helper()
+	order := []uint64{
+		x.client.RequestNs, x.client.RequestEndNs, x.server.RequestEndNs, x.server.RequestReadNs,
+		x.server.AnswerNs, x.server.AnswerEndNs, x.client.AnswerEndNs, x.client.AnswerReadNs,
+	}
+	for i := 1; i < len(order); i++ {
+		if order[i-1] == 0 || order[i] < order[i-1] {
+			t.Fatalf("time %d is before time %d: %v\n%+v", i, i-1, order, x)
+		}
+	}
+}
+
+// has reports whether a record has all of these flags.
+func has(x *bpf.HopscopeHsExchange, flags bpf.HopscopeHsEventFlag) bool {
+	return x.Flags&uint8(flags) == uint8(flags)
+}

@@ -1,0 +1,133 @@
+package truth
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/pkg/pipeline"
+)
+
+// A rule drops a flood of datagrams. Each is counted, in a few groups, and the
+// ring, in which each drop would have its record, does not fill up.
+func TestFloodOfDrops(t *testing.T) {
+	p := sharedPair(t)
+	lab.BridgeNF(t, true)
+	const datagrams = 400_000
+	dropped := lab.DropRuleAt(t, lab.Chain{Netns: lab.HostNetns, Hook: "prerouting", Priority: -300}, "ip saddr "+p.client.IP(p.net).String()+" udp dport 8000")
+	tr := begin(t, pipeline.Options{})
+	start := time.Now()
+	p.client.Run("udp", "--echo=false", "--count", fmt.Sprint(datagrams), "--duration", "20s", p.at)
+	took := time.Since(start)
+	r := tr.end()
+	want := dropped()
+	got, rows := p.netfilterDrops(r)
+	c := r.Counts
+	t.Logf("%d dropped in %v, %.0f/s; counted %d in %d groups; %d emitted, %d suppressed, lost %v", want, took,
+		float64(want)/took.Seconds(), got, len(rows), c.Emitted, c.Suppressed, c.Lost)
+	if got != want || want < datagrams/2 {
+		t.Errorf("%d drops, the rule dropped %d", got, want)
+	}
+	if len(rows) > 3 || c.Lost["ring_full"] != 0 || c.Notes["drops_ungrouped"] != 0 {
+		t.Errorf("%d groups, %d lost in the ring, %d drops without a group", len(rows), c.Lost["ring_full"], c.Notes["drops_ungrouped"])
+	}
+	r.WantExact(t)
+}
+
+// A queue drops segments of a bulk transfer: its counter is told as it is, and
+// what is sent again is known to have died there.
+func TestWhereRetransmittedSegmentsDied(t *testing.T) {
+	p := newPair(t)
+	lab.SetOffload(t, p.client.Netns, "eth0", "tso", false)
+	p.withoutTimers(t)
+	// Beyond the sender's own namespace: there TCP is told at once, and does not
+	// count what it sends again.
+	queue := lab.TBF(t, lab.HostNetns, p.web.Links[0].HostName, 40_000_000, 5000, 30_000)
+	sent := func() uint64 { return lab.ProtocolCount(t, p.client.PID, "snmp", "Tcp", "RetransSegs") }
+	tr := begin(t, pipeline.Options{})
+	before, drops := sent(), queue.Counts().Drops
+	p.client.Run("bulk", "--bytes", "10000000", p.at)
+	r := tr.end()
+	again, lost := sent()-before, queue.Counts().Drops-drops
+	var counted, died uint64
+	for _, row := range r.Snapshot.TCP {
+		if row.From.Name != p.client.Name {
+			continue
+		}
+		counted += row.Retransmits.Total
+		for _, at := range row.Retransmits.LostAt {
+			if at.Hop != journey.HopQdisc.String() || at.Where != "veth of "+p.web.Name {
+				t.Errorf("%d died in %s @ %s", at.Count, at.Hop, at.Where)
+			}
+			died += at.Count
+		}
+	}
+	told := qdiscDrops(r.Snapshot.HostStats.Qdisc, "veth of "+p.web.Name)
+	t.Logf("the queue dropped %d, told %d; %d segments sent again, counted %d, of which %d were seen to die in the queue", lost, told, again, counted, died)
+	if told != lost || lost == 0 {
+		t.Errorf("host_stats tells %d drops, the queue counts %d: %+v", told, lost, r.Snapshot.HostStats.Qdisc)
+	}
+	if counted != again || again == 0 {
+		t.Errorf("%d segments counted, RetransSegs moved by %d", counted, again)
+	}
+	// Some are sent again though they are only late, and have died nowhere.
+	if died > again || share(died, min(again, lost)) < 0.8 {
+		t.Errorf("%d of %d segments that were sent again are known to have died; the queue dropped %d", died, again, lost)
+	}
+}
+
+func qdiscDrops(list []model.QdiscStats, where string) (n uint64) {
+	for _, q := range list {
+		if q.Where == where {
+			n += q.Dropped
+		}
+	}
+	return n
+}
+
+// A run without a fault has no losses, of any kind.
+func TestHealthyRunShowsNoLosses(t *testing.T) {
+	p := sharedPair(t)
+	tr := begin(t, pipeline.Options{})
+	wantOK(t, p.client.Run("rr", "--count", "500", p.at), 500)
+	wantOK(t, p.client.Run("short", "--count", "200", p.at), 200)
+	wantOK(t, p.client.Run("udp", "--count", "500", p.at), 500)
+	wantOK(t, p.client.Run("bulk", "--bytes", "5000000", p.at), 1)
+	r := tr.end()
+	for _, d := range r.Snapshot.Drops {
+		t.Errorf("drop: %+v", d)
+	}
+	h := r.Snapshot.HostStats
+	if h.Conntrack == nil || h.Conntrack.Drop+h.Conntrack.InsertFailed+h.Conntrack.EarlyDrop != 0 {
+		t.Errorf("conntrack %+v", h.Conntrack)
+	}
+	var processed uint64
+	for _, c := range h.Softnet {
+		processed += c.Processed
+		if c.Dropped != 0 {
+			t.Errorf("backlog %+v", c)
+		}
+	}
+	if processed < 2000 {
+		t.Errorf("the softirqs processed %d packets", processed)
+	}
+	for _, q := range h.Qdisc {
+		if q.Dropped != 0 {
+			t.Errorf("qdisc %+v", q)
+		}
+	}
+	for _, f := range r.Snapshot.Findings {
+		switch f.Kind {
+		case "drops", "conntrack":
+			t.Errorf("finding %+v", f)
+		}
+	}
+	for _, c := range r.Snapshot.Containers {
+		if c.Name == p.web.Name && (c.CPU.ThrottledNs == nil || *c.CPU.ThrottledNs != 0) {
+			t.Errorf("web has no CPU limit, and was throttled for %v", c.CPU.ThrottledNs)
+		}
+	}
+}
