@@ -11,8 +11,9 @@ VERSION  ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 GOLANGCI_VERSION := v2.15.0
 
+comma    := ,
 SUDO     := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
-AS_ROOT  := $(if $(SUDO),$(SUDO) env "PATH=$(PATH)")
+AS_ROOT  := $(if $(SUDO),$(SUDO) --preserve-env=HOPSCOPE_LONG$(comma)HOPSCOPE_SOAK env "PATH=$(PATH)")
 # Test programs are compiled by this user and run by root.
 TEST_AS_ROOT := $(if $(SUDO),-exec '$(AS_ROOT)')
 SETUP    := $(SUDO) scripts/setup.sh
@@ -30,7 +31,7 @@ zshdir  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 .DEFAULT_GOAL := build
-.PHONY: build install uninstall image generate check check-generate fmt fmt-check vet lint test test-unit demo bench clean help tools engine browser matrix test-long
+.PHONY: build install uninstall image generate check check-generate fmt fmt-check vet lint test test-packages test-unit demo screens bench clean help tools engine browser matrix test-long soak
 
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
@@ -48,8 +49,15 @@ uninstall: ## remove what install installed
 	rm -f $(bindir)/hopscope $(mandir)/hopscope.8 $(mandir)/hopscope-*.8
 	rm -f $(bashdir)/hopscope $(zshdir)/_hopscope $(fishdir)/hopscope.fish
 
-image: build ## build the image hopscope: docker run --privileged --pid=host --network=host -v /var/run/docker.sock:/var/run/docker.sock hopscope
-	printf 'FROM scratch\nCOPY hopscope /hopscope\nENTRYPOINT ["/hopscope"]\n' | docker build -q -t hopscope -f - $(BIN)
+# A container image of the program alone; docs/privileges.md says how to run it.
+IMAGE        ?= hopscope
+DOCKER_BUILD ?= docker build
+
+image: ## build the container image hopscope; builds unless bin/hopscope is there
+	[ -x $(BIN)/hopscope ] || $(MAKE) build
+	rm -rf $(BIN)/image && mkdir -p $(BIN)/image && cp $(BIN)/hopscope $(BIN)/image
+	printf 'FROM scratch\nCOPY hopscope /hopscope\nENTRYPOINT ["/hopscope"]\n' > $(BIN)/image/Dockerfile
+	$(DOCKER_BUILD) -q -t $(IMAGE) $(BIN)/image
 
 generate: tools ## compile the kernel programs, write their Go types
 	$(GO) generate ./bpf
@@ -78,9 +86,13 @@ $(BIN)/tools/golangci-lint-$(GOLANGCI_VERSION):
 	GOBIN=$(BIN)/tools $(GO) install $(GOLANGCI)@$(GOLANGCI_VERSION)
 	mv $(BIN)/tools/golangci-lint $@
 
-# One package at a time (-p 1): tests on the kernel measure time.
 test: engine browser check build ## check, then every test, on this kernel and a real Docker engine
-	$(ENGINE) $(GO) test -count=1 -p 1 -timeout 20m $(TEST_AS_ROOT) ./...
+	$(ENGINE) $(MAKE) --no-print-directory test-packages
+
+# One package at a time (-p 1) where tests measure time on the kernel.
+test-packages:
+	$(GO) test -count=1 -timeout 20m $(TEST_AS_ROOT) ./bpf/... ./pkg/... ./tui/...
+	$(GO) test -count=1 -p 1 -timeout 20m $(TEST_AS_ROOT) ./cmd/... ./internal/...
 
 test-unit: ## the tests that need neither root nor Docker
 	$(GO) test -short ./...
@@ -88,6 +100,10 @@ test-unit: ## the tests that need neither root nor Docker
 demo: engine build ## a small shop of containers with a known fault, traced
 	$(GO) build -o $(BIN)/demo ./internal/lab/demo
 	$(ENGINE) $(AS_ROOT) $(BIN)/demo -hopscope $(BIN)/hopscope
+
+screens: engine build ## take the README's pictures of the live screens, in the demo's shop
+	$(GO) build -o $(BIN)/demo ./internal/lab/demo
+	$(ENGINE) $(AS_ROOT) $(BIN)/demo -hopscope $(BIN)/hopscope -screens docs/screens
 
 bench: engine build ## what tracing costs
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
@@ -108,8 +124,19 @@ matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest;
 	@$(SETUP) matrix
 	$(GO) run ./internal/matrix -kernel '$(KERNEL)' $(if $(UPDATE),-update)
 
-test-long: engine build ## what takes long: a hundred SIGKILLs, churn
+test-long: engine tools build ## what takes long: a hundred SIGKILLs, churn, a million journeys, fuzzing, soak, mutants
 	HOPSCOPE_LONG=1 $(ENGINE) $(GO) test -count=1 -p 1 -timeout 40m $(TEST_AS_ROOT) ./pkg/capture ./internal/robust
+	HOPSCOPE_LONG=1 $(ENGINE) $(GO) test -count=1 -timeout 20m $(TEST_AS_ROOT) -run TestNoPacketIsJoinedToAnother ./internal/truth
+	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/journey
+	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/exchange
+	$(GO) test -run '^$$' -fuzz '^FuzzBlock$$' -fuzztime 30s ./pkg/capture
+	$(MAKE) soak
+	$(GO) build -o $(BIN)/mutants ./internal/mutants
+	$(ENGINE) $(AS_ROOT) $(BIN)/mutants
+
+SOAK ?= 2m
+soak: engine ## containers, engine, load and sampling change for SOAK (2m): memory, descriptors and books stay sound
+	HOPSCOPE_SOAK=$(SOAK) $(ENGINE) $(GO) test -count=1 -timeout 0 -v $(TEST_AS_ROOT) ./internal/soak
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -10,7 +10,8 @@ readonly SOCKET=/var/run/docker.sock
 
 readonly TOOLS=(clang-19 llvm-19 clang-format-19 libbpf-dev)
 readonly ENGINE=(docker.io iptables nftables iproute2 busybox-static ethtool
-                 tcpdump procps kmod tmux ca-certificates)
+                 tcpdump procps kmod tmux ca-certificates
+                 bash-completion zsh fish man-db groff-base)
 readonly MATRIX=(qemu-system-x86 nftables xz-utils debian-archive-keyring)
 readonly BROWSER=(chromium fonts-dejavu-core)
 
@@ -72,13 +73,21 @@ without_service_start() {
 	return "$rc"
 }
 
+# know_sources: apt tells what its sources are called once it has their lists.
+know_sources() {
+	apt-get indextargets --format '$(LABEL)' | grep -q . || apt-get -q update >&2
+}
+
 [ $# -ge 1 ] && [ $# -le 2 ] || usage
 [ "$(id -u)" = 0 ] || die "must be run as root: sudo $0 $*"
 case $1 in
 tools) install_missing "${TOOLS[@]}" ;;
 engine) install_missing "${ENGINE[@]}" ;;
 browser) install_missing "${BROWSER[@]}" ;;
-matrix) install_missing "${MATRIX[@]}" ;;
+matrix)
+	install_missing "${MATRIX[@]}"
+	know_sources
+	;;
 engine-start) engine_start "${2:-manual}" ;;
 engine-stop) engine_stop "${2:-manual}" ;;
 engine-status) engine_status ;;
