@@ -131,7 +131,7 @@ func (s *shop) refused(t *testing.T) {
 // number for number.
 func (s *shop) holdsEverything(t *testing.T) {
 	path := s.file(t)
-	run := program.Start(t, "trace", "-d", "4s", "-c", s.web.Name, "-c", s.client.Name, "--sample", "1", "--format", "json", "-o", path)
+	run := program.Start(t, "trace", "-d", "12s", "-c", s.web.Name, "-c", s.client.Name, "--sample", "1", "--format", "json", "-o", path)
 	run.Tracing(t)
 	s.ask(t)
 	s.refused(t)

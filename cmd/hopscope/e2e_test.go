@@ -86,7 +86,7 @@ func (s *shop) noJourneys(t *testing.T) {
 // The summary of a run without a fault follows its schema and tells of no loss
 // and no drop.
 func (s *shop) json(t *testing.T) {
-	run := program.Start(t, "trace", "-d", "2s", "-c", s.web.Name, "--sample", "1", "--format", "json", "--no-save")
+	run := program.Start(t, "trace", "-d", "8s", "-c", s.web.Name, "--sample", "1", "--format", "json", "--no-save")
 	run.Tracing(t)
 	for _, mode := range []string{"rr", "short", "udp"} {
 		s.client.Run(mode, "--count", "300", s.at)

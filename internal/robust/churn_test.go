@@ -50,7 +50,7 @@ func (p *pair) churn(t *testing.T, n int, comeAndGo func(n int) (mortals, float6
 	ids, rate := comeAndGo(n)
 	t.Logf("%d containers, %.1f a second", n, rate)
 	stop()
-	received, sent := p.segments(t)
+	received, sent := p.settledSegments(t)
 	if kb := s.RSS(t); kb > 300<<10 {
 		t.Errorf("the program takes %d kB", kb)
 	}
@@ -59,10 +59,28 @@ func (p *pair) churn(t *testing.T, n int, comeAndGo func(n int) (mortals, float6
 	ids.wantTheirOwn(t, p.web.ID, sum)
 }
 
-// segments are what the server's kernel counted so far.
+// segments are what the server's kernel received and sent so far. OutSegs leaves
+// out what is sent again (RFC 4022; __tcp_transmit_skb), which is a packet as well.
 func (p *pair) segments(t *testing.T) (in, out uint64) {
 	t.Helper()
-	return lab.ProtocolCount(t, p.web.PID, "snmp", "Tcp", "InSegs"), lab.ProtocolCount(t, p.web.PID, "snmp", "Tcp", "OutSegs")
+	count := func(name string) uint64 { return lab.ProtocolCount(t, p.web.PID, "snmp", "Tcp", name) }
+	return count("InSegs"), count("OutSegs") + count("RetransSegs")
+}
+
+// settledSegments are those when nothing has come for longer than any
+// acknowledgement is delayed (200 ms, TCP_DELACK_MAX): the trace goes on meanwhile.
+func (p *pair) settledSegments(t *testing.T) (in, out uint64) {
+	t.Helper()
+	in, out = p.segments(t)
+	since := time.Now()
+	lab.Eventually(t, "the server is silent", func() bool {
+		i, o := p.segments(t)
+		if i != in || o != out {
+			in, out, since = i, o, time.Now()
+		}
+		return time.Since(since) > 400*time.Millisecond
+	})
+	return in, out
 }
 
 // wantSegments wants each segment of the server to be in one path, whoever it

@@ -114,8 +114,10 @@ func moveLink(name, space string) error {
 }
 
 // A container's devices are renamed under it: they keep their owners, and the
-// traffic goes on.
+// traffic goes on. Docker's rules name the bridge: where bridged packets pass
+// iptables, those of a renamed one meet none of them but FORWARD's policy, DROP.
 func (p *pair) renamed(t *testing.T) {
+	lab.BridgeNF(t, false)
 	s := program.Start(t, "trace", "--no-save", "--format", "json", "--sample", "1", "--container", p.web.Name)
 	s.Tracing(t)
 	const requests = 500

@@ -120,11 +120,11 @@ func (p *pair) closedStderr(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Close()
-	run := program.Command(t, "trace", "--duration", "1500ms", "--output", path, "--container", p.web.Name, "--sample", "1", "-v")
+	run := program.Command(t, "trace", "--duration", "5s", "--output", path, "--container", p.web.Name, "--sample", "1", "-v")
 	run.Cmd.Stdout, run.Cmd.Stderr = w, w
 	run.Start(t)
 	w.Close()
-	load := p.client.Start("rr", "--count", "100000", "--rate", "200", "--duration", "3s", p.at)
+	load := p.client.Start("rr", "--count", "100000", "--rate", "200", "--duration", "7s", p.at)
 	if o := run.Wait(t); o.Code != 0 {
 		t.Errorf("exit code %d", o.Code)
 	}

@@ -68,6 +68,17 @@ func (p *pair) warmUp(t *testing.T) {
 	time.Sleep(quiet)
 }
 
+// during starts the client's load, and waits until it is under way: until so many
+// of its requests are answered, whatever the engine took to start it.
+func (p *pair) during(t *testing.T, answered uint64, args ...string) *lab.Load {
+	t.Helper()
+	sent := func() uint64 { return lab.ProtocolCount(t, p.web.PID, "snmp", "Tcp", "OutSegs") }
+	want := sent() + answered
+	load := p.client.Start(args...)
+	lab.Eventually(t, "its requests are answered", func() bool { return sent() >= want })
+	return load
+}
+
 // withoutTimers: what a timer or an interrupt sets off runs under whichever task
 // is current, and under some, such as the supervisor of a sandbox, a kernel may
 // run no tracing program. What arrives, and with it what is sent again, is left

@@ -228,7 +228,9 @@ func TestPeerVanishesMidExchange(t *testing.T) {
 	victim := p.shop.Container(lab.ContainerSpec{Name: "victim", Networks: []*lab.Network{p.net}, Args: []string{"serve", "--think", "1h"}})
 	tr := begin(t, pipeline.Options{})
 	load := p.client.Start("rr", "--count", "1", serverAt(victim.IP(p.net)))
-	time.Sleep(time.Second)
+	lab.Eventually(t, "it has the request", func() bool { // behind SYN and acknowledgement
+		return lab.ProtocolCount(t, victim.PID, "snmp", "Tcp", "InSegs") >= 3
+	})
 	victim.Remove()
 	if run := load.Wait(); run.OK != 0 || run.Errors != 1 {
 		t.Errorf("%+v", run)
@@ -247,8 +249,7 @@ func TestContainerEndsBeforeItsSockets(t *testing.T) {
 	p := newPair(t)
 	tr := begin(t, pipeline.Options{})
 	wantOK(t, p.client.Run("rr", "--count", "50", p.at), requests)
-	load := p.client.Start("rr", "--count", "100000", "--rate", "20", p.at)
-	time.Sleep(time.Second)
+	load := p.during(t, 20, "rr", "--count", "100000", "--rate", "20", p.at)
 	p.client.Remove()
 	_ = load // it died with its container
 	time.Sleep(time.Second)

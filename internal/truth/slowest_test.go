@@ -14,8 +14,7 @@ import (
 func TestSlowestExchangesAreThoseOfTheStops(t *testing.T) {
 	p := sharedPair(t)
 	tr := begin(t, pipeline.Options{})
-	load := p.client.Start("rr", "--count", "300", "--rate", "100", p.at)
-	time.Sleep(500 * time.Millisecond)
+	load := p.during(t, 20, "rr", "--count", "300", "--rate", "100", p.at)
 	type stop struct {
 		begin time.Time
 		took  time.Duration
