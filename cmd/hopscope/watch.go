@@ -34,8 +34,11 @@ func watch(ctx context.Context, s *pipeline.Session, c *when.Condition) <-chan s
 				h.Roll(now)
 			}
 			meta, err := s.Meta("")
+			if ctx.Err() != nil {
+				return
+			}
 			if err != nil {
-				return // the session is over
+				continue // the next second may tell
 			}
 			f := h.Frame(history.Query{Window: watched}, s.Inventory().View(), meta)
 			if why, ok := c.Holds(&f.Snapshot); ok {

@@ -1,11 +1,14 @@
 package pipeline
 
-import "math"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // governor keeps the tool's cost within a budget by the sample rate.
 type governor struct {
-	budget float64 // percent of all CPUs
-	sample uint32  // one in sample packets is tracked
+	budget float64       // percent of all CPUs
+	sample atomic.Uint32 // one in sample packets is tracked; whoever makes a summary reads it
 }
 
 // maxSample bounds how thin sampling gets: beyond it, what remains is the
@@ -15,12 +18,13 @@ const maxSample = 4096
 // next tells the sample rate after a slice that took cost percent of all CPUs.
 // It thins at once and thickens by halves, so that it does not swing.
 func (g *governor) next(cost float64) uint32 {
+	sample := g.sample.Load()
 	switch {
 	case cost > g.budget:
-		n := math.Ceil(float64(g.sample) * cost / g.budget)
-		g.sample = uint32(math.Min(n, maxSample))
-	case cost < g.budget/4 && g.sample > 1:
-		g.sample /= 2
+		sample = uint32(math.Min(math.Ceil(float64(sample)*cost/g.budget), maxSample))
+	case cost < g.budget/4 && sample > 1:
+		sample /= 2
 	}
-	return max(g.sample, 1)
+	g.sample.Store(sample)
+	return max(sample, 1)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -60,7 +61,7 @@ type Session struct {
 	clocks  clocks
 	started time.Time
 	zero    time.Time // wall-clock time of CLOCK_MONOTONIC 0
-	ended   time.Time
+	ended   atomic.Pointer[time.Time]
 }
 
 // Open takes the inventory, resolves the selection and starts tracing. Errors
@@ -70,7 +71,8 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{opts: o, inv: inv, gov: governor{budget: o.MaxOverhead, sample: max(o.Sample, 1)}}
+	s := &Session{opts: o, inv: inv, gov: governor{budget: o.MaxOverhead}}
+	s.gov.sample.Store(max(o.Sample, 1))
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -95,7 +97,7 @@ func (s *Session) open() error {
 	s.pipe.Want(s.wantedSockets())
 	s.learnServers()
 	s.probe, err = probe.Open(probe.Config{
-		Sample: s.gov.sample, Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Slots: s.opts.Slots,
+		Sample: s.gov.sample.Load(), Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Slots: s.opts.Slots,
 		Filter: s.filter(), NoDNS: s.opts.NoDNS,
 	})
 	if err != nil {
@@ -146,7 +148,8 @@ func (s *Session) Run(ctx context.Context) error {
 	stop()
 	<-done
 	s.pipe.EndDNS()
-	s.ended = time.Now()
+	now := time.Now()
+	s.ended.Store(&now)
 	s.takeCounters(true)
 	return errors.Join(err, s.takeSignals(true), s.pipe.Err())
 }
@@ -204,9 +207,9 @@ func (s *Session) Meta(ended string) (model.Meta, error) {
 	if err != nil {
 		return model.Meta{}, err
 	}
-	end := s.ended
-	if end.IsZero() {
-		end = time.Now()
+	end := time.Now()
+	if at := s.ended.Load(); at != nil {
+		end = *at
 	}
 	return model.Meta{
 		ToolVersion:   s.opts.ToolVersion,
@@ -261,7 +264,7 @@ func (s *Session) accounting(c probe.Counts) model.Accounting {
 	a := model.Accounting{
 		Tracked: c.Tracked, Completed: c.Completed(), InFlight: c.InFlight,
 		Emitted: c.Emitted, Suppressed: c.Suppressed, Filtered: c.Filtered,
-		SampleRate: 1 / float64(max(s.gov.sample, 1)),
+		SampleRate: 1 / float64(max(s.gov.sample.Load(), 1)),
 		Endings:    c.Endings, Lost: c.Lost, Notes: c.Notes,
 	}
 	a.Notes["undecodable"] = left.Undecodable
