@@ -13,7 +13,7 @@
 inline_ void received_by_nic(struct sk_buff *skb, struct hs_slot *slot, const struct hs_at *at,
 			     bool first)
 {
-	__u8 *seen = &hs_gro_devices[at->ifindex & 255];
+	__u8 *seen = &hs_gro_devices[at->ifindex % NICS];
 	struct hs_packet p;
 	struct hs_at born;
 	__u64 born_ns = 0;

@@ -33,7 +33,7 @@ inline_ void add_retransmits(const struct hs_flow_key *key, __u32 kind, __u64 n)
 	if (r && kind < HS_X_MAX)
 		__sync_fetch_and_add(&r->segments[kind], n);
 	else
-		count(HS_C_RETRANSMITS_OTHER);
+		count_by(HS_C_RETRANSMITS_OTHER, n);
 }
 
 inline_ __u32 retransmit_kind(struct sock *sk)

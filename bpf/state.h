@@ -133,10 +133,14 @@ __u32 hs_filtering = 0;
 __u32 hs_sweeping = 0;	 /* 1: user space removes slots, see new_slot */
 __u32 hs_nf_out[2] = {}; /* IPv4, IPv6: enum hs_nf_out */
 
+/* Of NICs alone, which are few: their indexes may lie far apart, where containers have
+ * come and gone in between. */
+#define NICS 4096
+
 /* Set by the programs. */
-__u64 hs_last_split = 0;       /* time of the latest split or copy */
-__u8 hs_gro_devices[256] = {}; /* by ifindex modulo 256: reception seen before the stack */
-__u64 hs_veth_ops = 0;	       /* address of the veth driver's rtnl_link_ops, once seen */
+__u64 hs_last_split = 0;	/* time of the latest split or copy */
+__u8 hs_gro_devices[NICS] = {}; /* by ifindex: reception seen before the stack */
+__u64 hs_veth_ops = 0;		/* address of the veth driver's rtnl_link_ops, once seen */
 
 /* How many slots are live, by their packets' addresses: most packets that are
  * not followed are known by it, without a look-up. */

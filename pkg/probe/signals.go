@@ -1,11 +1,8 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/hopscope/hopscope/bpf"
 )
@@ -71,31 +68,23 @@ var retransmitKinds = map[bpf.HopscopeHsRetransmit]string{
 
 // told is how much of the kernel's running totals was handed out already.
 type told struct {
-	drops       map[bpf.HopscopeHsDropKey]uint64
-	retransmits map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsRetransmits
-	resets      map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsResets
+	drops       totals[bpf.HopscopeHsDropKey, bpf.HopscopeHsDrop]
+	retransmits totals[bpf.HopscopeHsFlowKey, bpf.HopscopeHsRetransmits]
+	resets      totals[bpf.HopscopeHsFlowKey, bpf.HopscopeHsResets]
 }
 
 // Drops gives what was dropped since the last call, or since Open. It belongs
 // to one goroutine.
 func (p *Probe) Drops() ([]Drop, error) {
-	if p.told.drops == nil {
-		p.told.drops = make(map[bpf.HopscopeHsDropKey]uint64)
-	}
 	var out []Drop
-	err := walk(p.coll.Maps["hs_drops"], func(k *bpf.HopscopeHsDropKey, v *bpf.HopscopeHsDrop) {
-		n := v.Count - p.told.drops[*k]
-		if n == 0 {
-			return
-		}
-		p.told.drops[*k] = v.Count
+	err := p.told.drops.news(p.coll.Maps["hs_drops"], func(k bpf.HopscopeHsDropKey, before, now bpf.HopscopeHsDrop) {
 		out = append(out, Drop{
 			Reason: k.Reason, Location: k.Location, Netns: k.Netns, Ifindex: k.Ifindex,
 			BornNetns: k.BornNetns, Cgroup: k.Cgroup, Port: k.Port, Proto: k.Proto,
 			TCPFlags: k.TcpFlags, Point: k.Point, Stop: k.Stop, Track: k.Track,
 			Src: netip.AddrFrom16(k.Saddr).Unmap(), Dst: netip.AddrFrom16(k.Daddr).Unmap(),
 			Attributed: attributions[bpf.HopscopeHsDropBy(k.By)],
-			Stack:      p.stack(v.Stack), Count: n,
+			Stack:      p.stack(now.Stack), Count: now.Count - before.Count,
 		})
 	})
 	if err != nil {
@@ -107,23 +96,15 @@ func (p *Probe) Drops() ([]Drop, error) {
 // Retransmits gives what was retransmitted since the last call, or since Open.
 // It belongs to one goroutine.
 func (p *Probe) Retransmits() ([]Retransmits, error) {
-	if p.told.retransmits == nil {
-		p.told.retransmits = make(map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsRetransmits)
-	}
 	var out []Retransmits
-	err := walk(p.coll.Maps["hs_retransmits"], func(k *bpf.HopscopeHsFlowKey, v *bpf.HopscopeHsRetransmits) {
-		before := p.told.retransmits[*k]
-		if before == *v {
-			return
-		}
-		p.told.retransmits[*k] = *v
+	err := p.told.retransmits.news(p.coll.Maps["hs_retransmits"], func(k bpf.HopscopeHsFlowKey, before, now bpf.HopscopeHsRetransmits) {
 		r := Retransmits{
 			Netns: k.Netns, Cgroup: k.Cgroup, Port: k.Port, Server: k.Server != 0,
 			Local: netip.AddrFrom16(k.Local).Unmap(), Remote: netip.AddrFrom16(k.Remote).Unmap(),
 			Segments: make(map[string]uint64, len(retransmitKinds)),
 		}
 		for kind, name := range retransmitKinds {
-			r.Segments[name] = v.Segments[kind] - before.Segments[kind]
+			r.Segments[name] = now.Segments[kind] - before.Segments[kind]
 		}
 		out = append(out, r)
 	})
@@ -136,20 +117,12 @@ func (p *Probe) Retransmits() ([]Retransmits, error) {
 // Resets gives what was reset since the last call, or since Open. It belongs to
 // one goroutine.
 func (p *Probe) Resets() ([]Resets, error) {
-	if p.told.resets == nil {
-		p.told.resets = make(map[bpf.HopscopeHsFlowKey]bpf.HopscopeHsResets)
-	}
 	var out []Resets
-	err := walk(p.coll.Maps["hs_resets"], func(k *bpf.HopscopeHsFlowKey, v *bpf.HopscopeHsResets) {
-		before := p.told.resets[*k]
-		if before == *v {
-			return
-		}
-		p.told.resets[*k] = *v
+	err := p.told.resets.news(p.coll.Maps["hs_resets"], func(k bpf.HopscopeHsFlowKey, before, now bpf.HopscopeHsResets) {
 		out = append(out, Resets{
 			Netns: k.Netns, Cgroup: k.Cgroup, Port: k.Port, Server: k.Server != 0,
 			Local: netip.AddrFrom16(k.Local).Unmap(), Remote: netip.AddrFrom16(k.Remote).Unmap(),
-			Sent: v.Sent - before.Sent, Received: v.Received - before.Received,
+			Sent: now.Sent - before.Sent, Received: now.Received - before.Received,
 		})
 	})
 	if err != nil {
@@ -173,23 +146,4 @@ func (p *Probe) stack(id int32) []uint64 {
 		}
 	}
 	return append([]uint64(nil), frames[:]...)
-}
-
-// walk calls fn for every element of a hash map, in batches.
-func walk[K, V any](m *ebpf.Map, fn func(*K, *V)) error {
-	const batch = 512
-	keys, values := make([]K, batch), make([]V, batch)
-	var cursor ebpf.MapBatchCursor
-	for {
-		n, err := m.BatchLookup(&cursor, keys, values, nil)
-		for i := range n {
-			fn(&keys[i], &values[i])
-		}
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
