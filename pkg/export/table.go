@@ -21,6 +21,9 @@ const (
 
 	maxContainers = 20
 	maxDrops      = 10
+
+	wholeFindings = 3 // those that explain most; of others the sentence alone
+	maxFindings   = 12
 )
 
 // Options of the table.
@@ -91,6 +94,9 @@ func header(p *page, s model.Snapshot) {
 		p.paragraph("LOST    ", "        ", fmt.Sprintf("%s of the tracked packets by the tracer itself: %s",
 			human.Percent(float64(n)/float64(max(a.Tracked, 1))), causes(a.Lost)), p.styles.bad)
 	}
+	if beside := a.Unfollowed(); len(beside) > 0 {
+		p.paragraph("LOST    ", "        ", "counts that are missing below: "+causes(beside), p.styles.bad)
+	}
 	if a.Suppressed > 0 {
 		p.paragraph("        ", "        ", fmt.Sprintf("%s completed under pressure without a record; the others carry their weight",
 			human.Count(a.Suppressed)), p.styles.dim)
@@ -154,12 +160,19 @@ func findingList(p *page, s model.Snapshot) {
 		return
 	}
 	p.section("FINDINGS")
-	for _, f := range s.Findings {
+	for i, f := range s.Findings {
+		if i == maxFindings {
+			p.line(fmt.Sprintf("  and %d more, see --format json", len(s.Findings)-i))
+			break
+		}
 		style := p.styles.warn
 		if f.Severity == "critical" {
 			style = p.styles.bad
 		}
 		p.paragraph("! ", "  ", f.Text, style)
+		if i >= wholeFindings {
+			continue
+		}
 		p.paragraph("  ", "  ", f.Evidence, p.styles.plain)
 		p.paragraph("  mend: ", "  ", f.Mend, p.styles.plain)
 	}

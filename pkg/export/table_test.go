@@ -130,6 +130,27 @@ func TestNoJourneysSaysWhy(t *testing.T) {
 	}
 }
 
+func TestCountsThatWereLostAreTold(t *testing.T) {
+	lost := model.Accounting{Tracked: 5, Completed: 5, Notes: map[string]uint64{"events_lost": 1200, "drops_ungrouped": 3, "drops": 9, "resets_ungrouped": 0}}
+	got := render(t, slowShop().Snapshot(names{}, model.Meta{Accounting: lost, Ended: "duration"}), Options{})
+	if want := "LOST    counts that are missing below: drops_ungrouped 3, events_lost 1,200\n"; !strings.Contains(got, want) {
+		t.Errorf("want %q in:\n%s", want, got)
+	}
+}
+
+func TestMoreFindingsAreBrief(t *testing.T) {
+	s := slowShop().Snapshot(names{}, meta())
+	s.Findings = nil
+	for i := range 20 {
+		s.Findings = append(s.Findings, model.Finding{Severity: "warning", Text: fmt.Sprintf("fact %d.", i), Evidence: "seen", Mend: "do"})
+	}
+	got := render(t, s, Options{})
+	if facts, whole := strings.Count(got, "! fact "), strings.Count(got, "mend: do"); facts != maxFindings || whole != wholeFindings ||
+		!strings.Contains(got, "  and 8 more, see --format json\n") {
+		t.Errorf("%d facts, %d of them whole:\n%s", facts, whole, got)
+	}
+}
+
 func TestMorePathsAreBrief(t *testing.T) {
 	s := slowShop().Snapshot(names{}, meta())
 	for i := range 40 {
