@@ -84,7 +84,15 @@ func icmpEcho6(t *testing.T, shop *lab.Shop) scene {
 // socket.
 func fragments(t *testing.T, shop *lab.Shop) scene {
 	d := pair(shop)
-	at := d.web.IP(d.front).String() + ":8000"
+	return d.fragments(t, d.web.IP(d.front).String()+":8000")
+}
+
+func fragmentsOfIPv6(t *testing.T, shop *lab.Shop) scene {
+	d := pair(shop)
+	return d.fragments(t, "["+d.web.IP6(d.front).String()+"]:8000")
+}
+
+func (d duo) fragments(t *testing.T, at string) scene {
 	run := func(n uint64, count string) func() {
 		return func() { wantOK(t, d.client.Run("udp", "--count", count, "--size", "4000", at), n) }
 	}

@@ -32,6 +32,7 @@ func TestTopologies(t *testing.T) {
 		{"ICMP echo", icmpEcho},
 		{"ICMPv6 echo", icmpEcho6},
 		{"fragments", fragments},
+		{"fragments over IPv6", fragmentsOfIPv6},
 		{"embedded DNS", embeddedDNS},
 	} {
 		t.Run(r.name, r.run)
