@@ -3,6 +3,7 @@ package topology
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -68,8 +69,12 @@ func vethXDP(t *testing.T, shop *lab.Shop) scene {
 // setSys writes a setting of a device of the host that goes with the test.
 func setSys(t *testing.T, dev, file, value string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join("/sys/class/net", dev, file), []byte(value), 0); err != nil {
+	path := filepath.Join("/sys/class/net", dev, file)
+	if err := os.WriteFile(path, []byte(value), 0); err != nil {
 		t.Fatal(err)
+	}
+	if is, err := os.ReadFile(path); err != nil || strings.TrimSpace(string(is)) != value {
+		t.Fatalf("%s is %q after %q was written: %v", path, is, value, err)
 	}
 }
 
