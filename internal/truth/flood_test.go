@@ -96,6 +96,11 @@ func TestHealthyRunShowsNoLosses(t *testing.T) {
 	wantOK(t, p.client.Run("short", "--count", "200", p.at), 200)
 	wantOK(t, p.client.Run("udp", "--count", "500", p.at), 500)
 	wantOK(t, p.client.Run("bulk", "--bytes", "5000000", p.at), 1)
+	wantOK(t, p.client.Run("short", "--count", "200", p.at6), 200)
+	wantOK(t, p.client.Run("udp", "--count", "100", p.at6), 100)
+	wantOK(t, p.client.Run("ping", "--count", "20", p.web.IP(p.net).String()), 20)
+	wantOK(t, p.client.Run("ping", "--count", "20", p.web.IP6(p.net).String()), 20)
+	wantOK(t, p.client.Run("resolve", "--count", "20", "web"), 20)
 	r := tr.end()
 	for _, d := range r.Snapshot.Drops {
 		t.Errorf("drop: %+v", d)
