@@ -31,6 +31,7 @@ type kernelFacts struct {
 	cgroup2     string // mount point of the cgroup v2 hierarchy, "" without one
 	symbols     *Symbols
 	reasons     map[uint32]string
+	subsystems  map[uint32]string
 }
 
 // tracepoints that the programs may attach to.
@@ -70,7 +71,7 @@ func readKernel() (kernelFacts, error) {
 		k.functions[name] = hasFunc(spec, name)
 	}
 	k.accept = acceptParams(spec, k.types)
-	k.reasons = readReasons(spec)
+	k.reasons, k.subsystems = readReasons(spec), readSubsystems(spec)
 	// Without symbols there is less to tell, but nothing that is wrong.
 	if k.symbols, err = readSymbols("/proc/kallsyms"); err != nil {
 		k.symbols = &Symbols{}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -14,9 +15,28 @@ func readReasons(spec *btf.Spec) map[uint32]string {
 	if spec.TypeByName("skb_drop_reason", &e) != nil {
 		return nil
 	}
+	return namesOf(e)
+}
+
+// readSubsystems names whose a reason is that is not of that enum: its upper 16 bits
+// tell, since 6.4 (enum skb_drop_reason_subsys in include/net/dropreason.h).
+func readSubsystems(spec *btf.Spec) map[uint32]string {
+	var e *btf.Enum
+	if spec.TypeByName("skb_drop_reason_subsys", &e) != nil {
+		return nil
+	}
+	return namesOf(e)
+}
+
+const subsystemShift = 16 // SKB_DROP_REASON_SUBSYS_SHIFT
+
+func namesOf(e *btf.Enum) map[uint32]string {
 	names := make(map[uint32]string, len(e.Values))
 	for _, v := range e.Values {
-		name := strings.TrimPrefix(strings.TrimPrefix(v.Name, "SKB_DROP_REASON_"), "SKB_")
+		name := v.Name
+		for _, prefix := range []string{"SKB_DROP_REASON_SUBSYS_", "SKB_DROP_REASON_", "SKB_"} {
+			name = strings.TrimPrefix(name, prefix)
+		}
 		if _, taken := names[uint32(v.Value)]; !taken {
 			names[uint32(v.Value)] = name
 		}
@@ -68,7 +88,18 @@ func (p *Probe) Reason(n uint32) string {
 	case ownListenDrop:
 		return listenDropName
 	}
-	return p.facts.reasons[n]
+	return p.facts.reasonName(n)
+}
+
+// reasonName gives a subsystem's own reason the subsystem's name and its number there:
+// its names are in the BTF of a module, if anywhere.
+func (k kernelFacts) reasonName(n uint32) string {
+	if of := n >> subsystemShift; of != 0 {
+		if name := k.subsystems[of]; name != "" {
+			return fmt.Sprintf("%s_%d", name, n&(1<<subsystemShift-1))
+		}
+	}
+	return k.reasons[n]
 }
 
 // Symbol names the kernel function around an address, "" where the kernel
