@@ -29,3 +29,6 @@ const enum hs_filter_kind *hs_abi_filter_kind __attribute__((unused));
 const enum hs_filter_addr *hs_abi_filter_addr __attribute__((unused));
 const enum hs_dns_kind *hs_abi_dns_kind __attribute__((unused));
 const struct hs_dns_message *hs_abi_dns_message __attribute__((unused));
+const enum slot_state *hs_abi_slot_state __attribute__((unused));
+const enum conn_phase *hs_abi_conn_phase __attribute__((unused));
+const enum nf_out *hs_abi_nf_out __attribute__((unused));

@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type HopscopeConnPhase uint32
+
+const (
+	HopscopeConnPhaseCONN_IDLE    HopscopeConnPhase = 0
+	HopscopeConnPhaseCONN_OPENING HopscopeConnPhase = 1
+	HopscopeConnPhaseCONN_REQUEST HopscopeConnPhase = 2
+	HopscopeConnPhaseCONN_ANSWER  HopscopeConnPhase = 3
+)
+
 type HopscopeHsAddr struct {
 	_ structs.HostLayout
 	B [16]uint8
@@ -440,6 +449,24 @@ const (
 	HopscopeHsTrackHS_T_TRACKED   HopscopeHsTrack = 2
 )
 
+type HopscopeNfOut uint32
+
+const (
+	HopscopeNfOutNF_OUT_NEVER     HopscopeNfOut = 0
+	HopscopeNfOutNF_OUT_ALWAYS    HopscopeNfOut = 1
+	HopscopeNfOutNF_OUT_IF_HOOKED HopscopeNfOut = 2
+)
+
+type HopscopeSlotState uint32
+
+const (
+	HopscopeSlotStateSLOT_DEAD     HopscopeSlotState = 0
+	HopscopeSlotStateSLOT_LIVE     HopscopeSlotState = 1
+	HopscopeSlotStateSLOT_PENDING  HopscopeSlotState = 2
+	HopscopeSlotStateSLOT_UNREAD   HopscopeSlotState = 3
+	HopscopeSlotStateSLOT_LISTENER HopscopeSlotState = 4
+)
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -485,6 +512,7 @@ const (
 	HopscopeProgHsTcpRetransmitSkb      = "hs_tcp_retransmit_skb"
 	HopscopeProgHsTcpRetransmitSynack   = "hs_tcp_retransmit_synack"
 	HopscopeProgHsTcpSendReset          = "hs_tcp_send_reset"
+	HopscopeVarHsAbiConnPhase           = "hs_abi_conn_phase"
 	HopscopeVarHsAbiConnect             = "hs_abi_connect"
 	HopscopeVarHsAbiCounter             = "hs_abi_counter"
 	HopscopeVarHsAbiDnsKind             = "hs_abi_dns_kind"
@@ -497,10 +525,12 @@ const (
 	HopscopeVarHsAbiFilterAddr          = "hs_abi_filter_addr"
 	HopscopeVarHsAbiFilterKind          = "hs_abi_filter_kind"
 	HopscopeVarHsAbiJourneyFlag         = "hs_abi_journey_flag"
+	HopscopeVarHsAbiNfOut               = "hs_abi_nf_out"
 	HopscopeVarHsAbiPoint               = "hs_abi_point"
 	HopscopeVarHsAbiProg                = "hs_abi_prog"
 	HopscopeVarHsAbiRetransmit          = "hs_abi_retransmit"
 	HopscopeVarHsAbiRole                = "hs_abi_role"
+	HopscopeVarHsAbiSlotState           = "hs_abi_slot_state"
 	HopscopeVarHsAbiStopFlag            = "hs_abi_stop_flag"
 	HopscopeVarHsAbiTrack               = "hs_abi_track"
 	HopscopeVarHsAcceptParams           = "hs_accept_params"
@@ -627,6 +657,7 @@ type HopscopeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type HopscopeVariableSpecs struct {
+	HsAbiConnPhase       *ebpf.VariableSpec `ebpf:"hs_abi_conn_phase"`
 	HsAbiConnect         *ebpf.VariableSpec `ebpf:"hs_abi_connect"`
 	HsAbiCounter         *ebpf.VariableSpec `ebpf:"hs_abi_counter"`
 	HsAbiDnsKind         *ebpf.VariableSpec `ebpf:"hs_abi_dns_kind"`
@@ -639,10 +670,12 @@ type HopscopeVariableSpecs struct {
 	HsAbiFilterAddr      *ebpf.VariableSpec `ebpf:"hs_abi_filter_addr"`
 	HsAbiFilterKind      *ebpf.VariableSpec `ebpf:"hs_abi_filter_kind"`
 	HsAbiJourneyFlag     *ebpf.VariableSpec `ebpf:"hs_abi_journey_flag"`
+	HsAbiNfOut           *ebpf.VariableSpec `ebpf:"hs_abi_nf_out"`
 	HsAbiPoint           *ebpf.VariableSpec `ebpf:"hs_abi_point"`
 	HsAbiProg            *ebpf.VariableSpec `ebpf:"hs_abi_prog"`
 	HsAbiRetransmit      *ebpf.VariableSpec `ebpf:"hs_abi_retransmit"`
 	HsAbiRole            *ebpf.VariableSpec `ebpf:"hs_abi_role"`
+	HsAbiSlotState       *ebpf.VariableSpec `ebpf:"hs_abi_slot_state"`
 	HsAbiStopFlag        *ebpf.VariableSpec `ebpf:"hs_abi_stop_flag"`
 	HsAbiTrack           *ebpf.VariableSpec `ebpf:"hs_abi_track"`
 	HsAcceptParams       *ebpf.VariableSpec `ebpf:"hs_accept_params"`
@@ -735,6 +768,7 @@ func (m *HopscopeMaps) Close() error {
 //
 // It can be passed to LoadHopscopeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type HopscopeVariables struct {
+	HsAbiConnPhase       *ebpf.Variable `ebpf:"hs_abi_conn_phase"`
 	HsAbiConnect         *ebpf.Variable `ebpf:"hs_abi_connect"`
 	HsAbiCounter         *ebpf.Variable `ebpf:"hs_abi_counter"`
 	HsAbiDnsKind         *ebpf.Variable `ebpf:"hs_abi_dns_kind"`
@@ -747,10 +781,12 @@ type HopscopeVariables struct {
 	HsAbiFilterAddr      *ebpf.Variable `ebpf:"hs_abi_filter_addr"`
 	HsAbiFilterKind      *ebpf.Variable `ebpf:"hs_abi_filter_kind"`
 	HsAbiJourneyFlag     *ebpf.Variable `ebpf:"hs_abi_journey_flag"`
+	HsAbiNfOut           *ebpf.Variable `ebpf:"hs_abi_nf_out"`
 	HsAbiPoint           *ebpf.Variable `ebpf:"hs_abi_point"`
 	HsAbiProg            *ebpf.Variable `ebpf:"hs_abi_prog"`
 	HsAbiRetransmit      *ebpf.Variable `ebpf:"hs_abi_retransmit"`
 	HsAbiRole            *ebpf.Variable `ebpf:"hs_abi_role"`
+	HsAbiSlotState       *ebpf.Variable `ebpf:"hs_abi_slot_state"`
 	HsAbiStopFlag        *ebpf.Variable `ebpf:"hs_abi_stop_flag"`
 	HsAbiTrack           *ebpf.Variable `ebpf:"hs_abi_track"`
 	HsAcceptParams       *ebpf.Variable `ebpf:"hs_accept_params"`

@@ -120,7 +120,7 @@ const volatile __u32 hs_listen_drop = 0;     /* a number of our own */
 const volatile __u32 hs_listen_overflow = 0; /* TCP_LISTEN_OVERFLOW, or a number of our own */
 
 /* Whether the host's own packets are born at OUTPUT. */
-enum hs_nf_out {
+enum nf_out {
 	NF_OUT_NEVER = 0,
 	NF_OUT_ALWAYS = 1,
 	NF_OUT_IF_HOOKED = 2, /* nf_hook_slow runs where the list is not empty */
@@ -131,7 +131,7 @@ __u32 hs_births = 0; /* 1: births are taken; set when all is attached */
 __u32 hs_sample = 1;
 __u32 hs_filtering = 0;
 __u32 hs_sweeping = 0;	 /* 1: user space removes slots, see new_slot */
-__u32 hs_nf_out[2] = {}; /* IPv4, IPv6: enum hs_nf_out */
+__u32 hs_nf_out[2] = {}; /* IPv4, IPv6: enum nf_out */
 
 /* Of NICs alone, which are few: their indexes may lie far apart, where containers have
  * come and gone in between. */

@@ -9,10 +9,9 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-)
 
-// outputIfHooked is NF_OUT_IF_HOOKED of bpf/state.h.
-const outputIfHooked = 2
+	"github.com/hopscope/hopscope/bpf"
+)
 
 // held keeps a link alive: one that nothing refers to is closed by the garbage
 // collector, and its program then sees nothing, without an error.
@@ -60,7 +59,8 @@ func (p *Probe) attach(k kernelFacts) error {
 		return p.attachNetfilter()
 	}
 	if p.coll.Programs["hs_nf_fentry"] != nil {
-		return p.set("hs_nf_out", [2]uint32{outputIfHooked, outputIfHooked})
+		when := bpf.HopscopeNfOutNF_OUT_IF_HOOKED
+		return p.set("hs_nf_out", [2]bpf.HopscopeNfOut{when, when})
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ const (
 )
 
 func (p *Probe) attachNetfilter() error {
-	var born [2]uint32
+	var born [2]bpf.HopscopeNfOut
 	for i, family := range []link.NetfilterProtocolFamily{link.NetfilterProtoIPv4, link.NetfilterProtoIPv6} {
 		for hook := link.NetfilterInetPreRouting; hook <= link.NetfilterInetPostRouting; hook++ {
 			before, err := p.attachHook("hs_nf_before", family, hook, prioBefore, -1)
@@ -112,7 +112,7 @@ func (p *Probe) attachNetfilter() error {
 			}
 			p.hooks = append(p.hooks, Hook{hookNames[hook], []string{"IPv4", "IPv6"}[i], before, after})
 		}
-		born[i] = 1
+		born[i] = bpf.HopscopeNfOutNF_OUT_ALWAYS
 	}
 	return p.set("hs_nf_out", born)
 }

@@ -12,8 +12,11 @@ import (
 	"github.com/hopscope/hopscope/bpf"
 )
 
-// phaseAnswer is CONN_ANSWER of bpf/sockets.h.
-const phaseAnswer = 3
+// Phases of a connection.
+const (
+	phaseRequest = uint8(bpf.HopscopeConnPhaseCONN_REQUEST)
+	phaseAnswer  = uint8(bpf.HopscopeConnPhaseCONN_ANSWER)
+)
 
 const (
 	walkEvery = time.Second
@@ -82,7 +85,7 @@ func (c *connections) walk(idle time.Duration, emit func(raw []byte)) error {
 	now, open := monotonic(), uint64(0)
 	var resting []bpf.HopscopeHsConn
 	err := walk(c.conns, func(_ *uint64, conn *bpf.HopscopeHsConn) {
-		if conn.X.Weight == 0 || conn.Phase < phaseAnswer-1 {
+		if conn.X.Weight == 0 || conn.Phase < phaseRequest {
 			return
 		}
 		if conn.Phase != phaseAnswer || now < conn.LastNs+uint64(idle) {

@@ -14,13 +14,13 @@ import (
 	"github.com/hopscope/hopscope/bpf"
 )
 
-// States of a slot (bpf/state.h).
+// States of a slot.
 const (
-	slotDead    = 0
-	slotLive    = 1
-	slotPending = 2
-	slotUnread  = 3 // not tracked yet
-	slotAtFull  = 4 // at a listener whose accept queue is full
+	slotDead    = uint32(bpf.HopscopeSlotStateSLOT_DEAD)
+	slotLive    = uint32(bpf.HopscopeSlotStateSLOT_LIVE)
+	slotPending = uint32(bpf.HopscopeSlotStateSLOT_PENDING)
+	slotUnread  = uint32(bpf.HopscopeSlotStateSLOT_UNREAD)   // not tracked yet
+	slotAtFull  = uint32(bpf.HopscopeSlotStateSLOT_LISTENER) // at a listener whose accept queue is full
 )
 
 // How long a slot may stay as it is.
