@@ -109,7 +109,10 @@ func load(spec *ebpf.CollectionSpec, k kernelFacts) (*ebpf.Collection, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, lockedMemory(err)
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: k.types})
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
+		Cache:    k.types,
+		Programs: ebpf.ProgramOptions{LogLevel: verifierLog},
+	})
 	if err == nil {
 		return coll, nil
 	}

@@ -16,32 +16,39 @@ import (
 
 // injected is far more than anything else takes in an emulator, and ends for
 // each datagram when no other one is on its way: see the rate in hopTimes.
-const injected = 100 * time.Millisecond
+const injected = 112 * time.Millisecond
 
 // A delay that is injected at one device appears in the qdisc of that device,
 // and nowhere else.
 func (s scene) delays(t *testing.T) {
 	lab.BridgeNF(t, false)
-	for _, c := range []struct {
-		name   string
-		ns     *namespace // where the delay is
-		dev    string
+	type route struct {
 		from   *namespace
 		to     string
 		ending journey.Ending
+	}
+	bridged := route{s.a, addrB, journey.EndingDelivered}
+	untouched := map[route]hopTimes{}
+	for _, c := range []struct {
+		name string
+		ns   *namespace // where the delay is
+		dev  string
+		route
 	}{
-		{"container's veth", s.a, "eth0", s.a, addrB, journey.EndingDelivered},
-		{"host's veth", s.host, "vethO", s.a, addrOut, journey.EndingDelivered},
-		{"bridge port", s.host, "vethB", s.a, addrB, journey.EndingDelivered},
-		{"bridge", s.host, "br0", s.out, addrA, journey.EndingDelivered},
-		{"nic", s.host, "eth0", s.a, addrWire, journey.EndingLeft},
+		{"container's veth", s.a, "eth0", bridged},
+		{"host's veth", s.host, "vethO", route{s.a, addrOut, journey.EndingDelivered}},
+		{"bridge port", s.host, "vethB", bridged},
+		{"bridge", s.host, "br0", route{s.out, addrA, journey.EndingDelivered}},
+		{"nic", s.host, "eth0", route{s.a, addrWire, journey.EndingLeft}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// The pace of the delayed ones, so that both wake an idle CPU.
-			untouched := s.hopTimes(t, c.from, c.to, c.ending)
+			if untouched[c.route] == nil {
+				// The pace of the delayed ones, so that both wake an idle CPU.
+				untouched[c.route] = s.hopTimes(t, c.from, c.to, c.ending)
+			}
 			netem(t, c.ns, c.dev, netlink.NetemQdiscAttrs{Latency: uint32(injected.Microseconds())})
 			delayed := s.hopTimes(t, c.from, c.to, c.ending)
-			s.wantDelayIn(t, "qdisc @ "+c.ns.name+"/"+c.dev, untouched, delayed)
+			s.wantDelayIn(t, "qdisc @ "+c.ns.name+"/"+c.dev, untouched[c.route], delayed)
 		})
 	}
 }
@@ -56,11 +63,14 @@ func netem(t *testing.T, ns *namespace, dev string, attrs netlink.NetemQdiscAttr
 	t.Cleanup(func() { must(t, ns.QdiscDel(q), "remove netem from %s/%s", ns.name, dev) })
 }
 
-// hopTimes sends datagrams and gives, sorted, the times of each hop.
-func (s scene) hopTimes(t *testing.T, from *namespace, to string, e journey.Ending) map[string][]time.Duration {
+// hopTimes are the sorted times of each hop, "KIND @ PLACE".
+type hopTimes map[string][]time.Duration
+
+// hopTimes sends datagrams, 25 ms apart.
+func (s scene) hopTimes(t *testing.T, from *namespace, to string, e journey.Ending) hopTimes {
 	t.Helper()
-	win := s.during(t, func() { from.run(t, "udp", "--count", "20", "--rate", "25", at(to)) })
-	times := map[string][]time.Duration{}
+	win := s.during(t, atOnce, func() { from.run(t, "udp", "--count", "20", "--rate", "40", at(to)) })
+	times := hopTimes{}
 	for _, j := range win.pick(bornAt(from.place(t, "eth0")), ended(e), ofProto(journey.ProtoUDP)) {
 		for _, hop := range j.Hops(nil) {
 			name := hop.Kind.String() + " @ " + s.names[hop.Place]
@@ -73,10 +83,10 @@ func (s scene) hopTimes(t *testing.T, from *namespace, to string, e journey.Endi
 	return times
 }
 
-func (s scene) wantDelayIn(t *testing.T, place string, untouched, delayed map[string][]time.Duration) {
+func (s scene) wantDelayIn(t *testing.T, place string, untouched, delayed hopTimes) {
 	t.Helper()
 	// The hops behind the wait find a CPU that has been idle, and cold caches.
-	const cold = injected / 100
+	const cold = time.Millisecond
 	if len(delayed[place]) < 20 {
 		t.Fatalf("%d journeys with a hop %s, want 20", len(delayed[place]), place)
 	}

@@ -36,6 +36,9 @@ table ip filter {
 	}
 }
 `)
+	if n := tracked(t); n != 0 {
+		t.Fatalf("conntrack's table holds %d flows, which it would evict for new ones (early_drop)", n)
+	}
 	const most = "net/netfilter/nf_conntrack_max"
 	before, err := os.ReadFile("/proc/sys/" + most)
 	must(t, err, "read %s", most)
@@ -47,6 +50,16 @@ table ip filter {
 	if counted = conntrackDrops(t) - counted; counted != n {
 		t.Errorf("%d journeys dropped, conntrack counts %d", n, counted)
 	}
+}
+
+// tracked is how many flows are in conntrack's table.
+func tracked(t *testing.T) int {
+	t.Helper()
+	said, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_count")
+	must(t, err, "ask for conntrack's flows")
+	n, err := strconv.Atoi(strings.TrimSpace(string(said)))
+	must(t, err, "parse conntrack's flows")
+	return n
 }
 
 // conntrackDrops reads the column "drop" of /proc/net/stat/nf_conntrack, a row
@@ -70,7 +83,7 @@ func conntrackDrops(t *testing.T) (drops uint64) {
 func (s scene) wantFiltered(t *testing.T, place string) uint64 {
 	t.Helper()
 	const count = 50
-	win := s.during(t, func() { s.a.run(t, "udp", "--echo=false", "--count", itoa(count), at(addrOut)) })
+	win := s.during(t, atOnce, func() { s.a.run(t, "udp", "--echo=false", "--count", itoa(count), at(addrOut)) })
 	dropped := win.pick(bornAt(s.a.place(t, "eth0")), ended(journey.EndingDropped))
 	if len(dropped) != count {
 		t.Errorf("%d journeys dropped of %d: %v", len(dropped), count, win.endings)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -18,16 +19,19 @@ import (
 // qdisc, and each segment that is sent again is counted.
 func (s scene) lost(t *testing.T) {
 	lab.BridgeNF(t, false)
-	for _, c := range []class{
-		{name: udp.name, args: []string{"udp", "--echo=false", "--count", "200"}}, // no wait for echoes
-		{name: rr.name, proto: journey.ProtoTCP, args: []string{"rr", "--count", "150"}},
+	for _, c := range []struct {
+		class
+		quiet time.Duration
+	}{
+		{class{name: udp.name, args: []string{"udp", "--echo=false", "--count", "200"}}, atOnce}, // no wait for echoes
+		{class{name: rr.name, proto: journey.ProtoTCP, args: []string{"rr", "--count", "150"}}, lostTwice},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			netem(t, s.host, "vethB", netlink.NetemQdiscAttrs{Loss: 6}) // percent
 			_, _ = s.probe.Retransmits()
 			before := retransmitted(t, s.a) + retransmitted(t, s.b)
 			args := append(c.args, at(addrB))
-			win := s.during(t, func() { s.a.try(t, args...) })
+			win := s.during(t, c.quiet, func() { s.a.try(t, args...) })
 			want := netemDrops(t, s.host, "vethB")
 			wantLost(t, s, win, want)
 			segments := retransmitted(t, s.a) + retransmitted(t, s.b) - before

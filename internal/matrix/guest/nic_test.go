@@ -18,7 +18,7 @@ func (s scene) nic(t *testing.T) {
 	for _, c := range []class{udp, rr, bulk} {
 		t.Run(c.name, func(t *testing.T) {
 			sent, received := s.nicCounts(t)
-			win := s.during(t, func() { s.a.run(t, append(c.args, at(addrWire))...) })
+			win := s.during(t, c.quiet(), func() { s.a.run(t, append(c.args, at(addrWire))...) })
 			if drops := s.drops(win); len(drops) > 0 {
 				t.Logf("drops: %v", drops)
 			}

@@ -40,9 +40,10 @@ func newRecorder(t *testing.T) *recorder {
 	t.Helper()
 	start := time.Now()
 	// Tables that fit the traffic: an emulator takes its time to make larger ones.
-	p, err := probe.Open(probe.Config{RingBytes: 4 << 20, Slots: 2048, Sockets: 2048})
+	cfg := probe.Config{RingBytes: 4 << 20, Slots: 2048, Sockets: 2048}
+	p, err := probe.Open(cfg)
 	if err != nil {
-		t.Fatalf("open: %+v", err)
+		t.Fatalf("open: %+v\neach program alone: %+v", err, probe.Refusals(cfg))
 	}
 	t.Logf("opened in %.1fs", time.Since(start).Seconds())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -107,22 +108,28 @@ func (r *recorder) counts(t *testing.T) probe.Counts {
 	return c
 }
 
-// settle waits until no packet is under way and all records are read: delayed
-// ACKs take up to 200 ms (TCP_DELACK_MAX), what the sweeper ends another 500. It
+// How long a load's last packet may be apart from the one before.
+const (
+	atOnce     = 50 * time.Millisecond  // datagrams: what is under way is counted
+	delayedACK = 250 * time.Millisecond // TCP's may take 200 ms (TCP_DELACK_MAX)
+	lostTwice  = 600 * time.Millisecond // a FIN's third copy comes 400 ms after the second one (TCP_RTO_MIN)
+)
+
+// settle waits until no packet is under way, all records are read, and nothing
+// came for as long as quiet says; what the sweeper ends takes up to 500 ms. It
 // gives the records and the accounting of one moment: a packet of the kernel's
 // own, such as neighbour discovery, may come at any time.
-func (r *recorder) settle(t *testing.T) ([]journey.Journey, probe.Counts) {
+func (r *recorder) settle(t *testing.T, quiet time.Duration) ([]journey.Journey, probe.Counts) {
 	t.Helper()
-	const quiet = 250 * time.Millisecond
 	deadline := time.Now().Add(5 * time.Second)
 	c, since := r.counts(t), time.Now()
 	for {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(atOnce)
 		before, read := c, r.soFar()
 		if c = r.counts(t); c.Tracked != before.Tracked {
 			since = time.Now()
 		}
-		calm := c.InFlight == 0 && time.Since(since) > quiet && uint64(len(read)) == c.Emitted
+		calm := c.InFlight == 0 && time.Since(since) >= quiet && uint64(len(read)) == c.Emitted
 		if calm || time.Now().After(deadline) {
 			return read, c
 		}
@@ -138,13 +145,13 @@ type window struct {
 	tracked  uint64
 }
 
-// during records while f makes its traffic, and holds the accounting to it
-// exactly.
-func (r *recorder) during(t *testing.T, f func()) window {
+// during records while f makes its traffic and until it is quiet, and holds the
+// accounting to it exactly.
+func (r *recorder) during(t *testing.T, quiet time.Duration, f func()) window {
 	t.Helper()
 	before, from := r.counts(t), len(r.soFar())
 	f()
-	journeys, after := r.settle(t)
+	journeys, after := r.settle(t, quiet)
 	wantExact(t, after)
 	if r.broken != nil {
 		t.Errorf("decode: %v", r.broken)

@@ -74,11 +74,13 @@ func (s scene) accepted(t *testing.T) {
 	}), "listen in b")
 	defer listener.Close()
 	start := time.Now()
-	s.during(t, func() {
+	s.during(t, delayedACK, func() {
 		for range connections {
 			must(t, lab.InNetns(s.a.path, func() error {
 				conn, err := net.DialTimeout("tcp", address.String(), 5*time.Second)
-				t.Cleanup(func() { conn.Close() })
+				if err == nil {
+					t.Cleanup(func() { conn.Close() })
+				}
 				return err
 			}), "connect from a")
 		}
@@ -107,7 +109,7 @@ func (s scene) accepted(t *testing.T) {
 func (s scene) exchanged(t *testing.T) {
 	const requests = 100
 	s.forgetEvents()
-	s.during(t, func() { s.a.run(t, "rr", "--count", strconv.Itoa(requests), "--size", "300", at(addrB)) })
+	s.during(t, delayedACK, func() { s.a.run(t, "rr", "--count", strconv.Itoa(requests), "--size", "300", at(addrB)) })
 	type key struct{ request, answer uint32 }
 	clients, servers := map[key]bpf.HopscopeHsExchange{}, map[key]bpf.HopscopeHsExchange{}
 	exchanges, _ := s.events()
@@ -143,7 +145,7 @@ func (s scene) exchanged(t *testing.T) {
 func (s scene) connected(t *testing.T) {
 	const made, refused = 20, 5
 	s.forgetEvents()
-	s.during(t, func() {
+	s.during(t, delayedACK, func() {
 		s.a.run(t, "short", "--count", strconv.Itoa(made), at(addrB))
 		s.a.try(t, "short", "--wait", "0s", "--count", strconv.Itoa(refused), closedPort)
 	})
@@ -164,7 +166,7 @@ var closedPort = netip.AddrPortFrom(netip.MustParseAddr(addrB), port+1).String()
 func (s scene) resets(t *testing.T) {
 	const refused, aborted = 5, 5
 	_, _ = s.probe.Resets()
-	s.during(t, func() {
+	s.during(t, delayedACK, func() {
 		s.a.try(t, "short", "--wait", "0s", "--count", strconv.Itoa(refused), closedPort)
 		for range aborted {
 			abort(t, s.a, at(addrB))
