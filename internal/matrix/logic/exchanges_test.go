@@ -43,7 +43,7 @@ const nowUnseen = 1 // NOW_UNSEEN
 
 func newConversation(t *testing.T, src source) *conversation {
 	t.Helper()
-	c := &conversation{logic: newLogic(t, src), now: 1000, client: 0x1000, server: 0x2000}
+	c := &conversation{logic: newLogic(t, src, "connection", "sent", "received", "finish"), now: 1000, client: 0x1000, server: 0x2000}
 	events, err := ringbuf.NewReader(c.coll.Maps["hs_events"])
 	must(t, err, "open the ring of events")
 	t.Cleanup(func() { events.Close() })
