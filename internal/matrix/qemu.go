@@ -58,13 +58,27 @@ func (o options) emulate(ctx context.Context, k kernel, initrd, work string) (cp
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
 		"-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max,-cx16",
 		"-m", "512", "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-qmp", "stdio",
 		// Two NICs on one wire.
 		"-netdev", "hubport,id=n0,hubid=0", "-device", "virtio-net-pci,netdev=n0,romfile=",
 		"-netdev", "hubport,id=n1,hubid=0", "-device", "virtio-net-pci,netdev=n1,romfile=",
 		"-kernel", k.vmlinuz(), "-initrd", initrd, "-append", line,
 		"-serial", "file:"+filepath.Join(work, "console"),
 		"-serial", "file:"+filepath.Join(work, "result"))
-	output, err := cmd.CombinedOutput()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	events, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	commands, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err = cmd.Start(); err == nil {
+		wake(events, commands, sleeping)
+		err = cmd.Wait()
+	}
 	if s := cmd.ProcessState; s != nil {
 		cpu = s.UserTime() + s.SystemTime()
 	}
@@ -72,7 +86,7 @@ func (o options) emulate(ctx context.Context, k kernel, initrd, work string) (cp
 		return cpu, fmt.Errorf("the guest did not end in %v", o.limit)
 	}
 	if err != nil {
-		return cpu, fmt.Errorf("qemu-system-x86_64: %w: %s (scripts/setup.sh matrix installs it)", err, output)
+		return cpu, fmt.Errorf("qemu-system-x86_64: %w: %s (scripts/setup.sh matrix installs it)", err, said.String())
 	}
 	return cpu, nil
 }
