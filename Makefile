@@ -119,10 +119,10 @@ engine:
 browser:
 	@$(SETUP) browser
 
-matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest; KERNEL=6.1 runs one
+matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest; KERNEL=6.1 runs one, REFRESH=1 looks for newer ones, UPDATE=1 records what was found
 	@$(SETUP) tools
 	@$(SETUP) matrix
-	$(GO) run ./internal/matrix -kernel '$(KERNEL)' $(if $(UPDATE),-update)
+	$(GO) run ./internal/matrix -kernel '$(KERNEL)' $(if $(REFRESH),-refresh) $(if $(UPDATE),-update)
 
 test-long: engine tools build ## what takes long: a hundred SIGKILLs, churn, a million journeys, fuzzing, soak, mutants
 	HOPSCOPE_LONG=1 $(ENGINE) $(GO) test -count=1 -p 1 -timeout 40m $(TEST_AS_ROOT) ./pkg/capture ./internal/robust

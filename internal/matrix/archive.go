@@ -22,15 +22,18 @@ type archive struct{ dir string }
 
 // suites hold the kernels of the matrix; security suites have the newest of
 // the older ones.
-var suites = []struct{ label, suite string }{
-	{"Debian", "bullseye"},
-	{"Debian-Security", "bullseye-security"},
-	{"Debian", "bookworm"},
-	{"Debian-Security", "bookworm-security"},
-	{"Debian", "trixie"},
-	{"Debian-Security", "trixie-security"},
-	{"Debian", "trixie-backports"},
-	{"Debian", "sid"},
+var suites = []struct {
+	label, suite string
+	has          []string // releases
+}{
+	{"Debian", "bullseye", []string{"5.10"}},
+	{"Debian-Security", "bullseye-security", []string{"5.10"}},
+	{"Debian", "bookworm", []string{"6.1"}},
+	{"Debian-Security", "bookworm-security", []string{"6.1"}},
+	{"Debian", "trixie", []string{"6.12"}},
+	{"Debian-Security", "trixie-security", []string{"6.12"}},
+	{"Debian", "trixie-backports", []string{"6.18", newest}},
+	{"Debian", "sid", []string{newest}},
 }
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -53,8 +56,9 @@ func newArchive(ctx context.Context, dir string, sources []byte) (archive, error
 	return a, err
 }
 
-// sourcesList names the suites at the addresses that the machine itself uses.
-func sourcesList(ctx context.Context) ([]byte, error) {
+// sourcesList names the suites that have a release, all for one that is not of
+// the matrix, at the addresses that the machine itself uses.
+func sourcesList(ctx context.Context, release string) ([]byte, error) {
 	bases := map[string]string{}
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)").Output()
 	if err != nil {
@@ -66,6 +70,9 @@ func sourcesList(ctx context.Context) ([]byte, error) {
 	}
 	var list bytes.Buffer
 	for _, s := range suites {
+		if slices.Contains(releases, release) && !slices.Contains(s.has, release) {
+			continue
+		}
 		if bases[s.label] == "" {
 			return nil, fmt.Errorf("apt knows no source labelled %s: run apt-get update", s.label)
 		}
@@ -164,7 +171,7 @@ func completeImages(names string) []image {
 // pick finds the newest image of a release, such as 6.1, or of all.
 func pick(images []image, release string) (image, error) {
 	for _, img := range slices.Backward(images) {
-		if release == "newest" || strings.HasPrefix(img.version, release+".") {
+		if release == newest || strings.HasPrefix(img.version, release+".") {
 			return img, nil
 		}
 	}

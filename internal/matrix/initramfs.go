@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -24,10 +25,13 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// packages whose tests run in the guest.
+// packages whose tests run in the guest, in this order.
 //
 // The last one does to its guest what cannot be undone.
 var packages = []string{"pkg/probe", "internal/matrix/logic", "internal/matrix/guest", "internal/matrix/refuse"}
+
+// programs of the guest, and where they lie in it.
+var programs = map[string]string{"internal/matrix/init": "init", "internal/lab/traffic": "bin/traffic", "cmd/hopscope": "bin/hopscope"}
 
 // commonFiles builds what every guest has: /init, the tests and nft.
 func commonFiles(ctx context.Context, root, work string) ([]byte, error) {
@@ -35,25 +39,25 @@ func commonFiles(ctx context.Context, root, work string) ([]byte, error) {
 	for _, dir := range []string{"dev", "proc", "sys", "tmp", "run", "tests", "modules"} {
 		c.dir(dir)
 	}
-	initPath := filepath.Join(work, "init")
-	if err := goBuild(ctx, "build", "-o", initPath, modulePath+"/internal/matrix/init"); err != nil {
+	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
 		return nil, err
 	}
-	if err := c.copyFile("init", initPath); err != nil {
+	// Together, so that one program is linked while another one is.
+	if err := goBuild(ctx, work, []string{"build"}, slices.Collect(maps.Keys(programs))); err != nil {
+		return nil, err
+	}
+	for pkg, to := range programs {
+		if err := c.copyFile(to, filepath.Join(work, path.Base(pkg))); err != nil {
+			return nil, err
+		}
+	}
+	if err := goBuild(ctx, work, []string{"test", "-c", "-tags", "matrix"}, packages); err != nil {
 		return nil, err
 	}
 	for i, pkg := range packages {
-		name := fmt.Sprintf("%d-%s.test", i, strings.ReplaceAll(pkg, "/", "_"))
-		built := filepath.Join(work, name)
-		if err := goBuild(ctx, "test", "-c", "-tags", "matrix", "-o", built, modulePath+"/"+pkg); err != nil {
+		if err := c.copyFile(fmt.Sprintf("tests/%d-%s.test", i, path.Base(pkg)), filepath.Join(work, path.Base(pkg)+".test")); err != nil {
 			return nil, err
 		}
-		if err := c.copyFile("tests/"+name, built); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.copyWithLibraries(ctx, "nft"); err != nil {
-		return nil, err
 	}
 	object := filepath.Join(work, "logic.o")
 	if err := logic.Compile(ctx, filepath.Join(root, "internal/matrix/logic/logic.bpf.c"), object); err != nil {
@@ -62,21 +66,15 @@ func commonFiles(ctx context.Context, root, work string) ([]byte, error) {
 	if err := c.copyFile("tests/logic.o", object); err != nil {
 		return nil, err
 	}
-	for name, pkg := range map[string]string{"traffic": "internal/lab/traffic", "hopscope": "cmd/hopscope"} {
-		built := filepath.Join(work, name)
-		if err := goBuild(ctx, "build", "-o", built, modulePath+"/"+pkg); err != nil {
-			return nil, err
-		}
-		if err := c.copyFile("bin/"+name, built); err != nil {
-			return nil, err
-		}
-	}
 	return c.bytes(), nil
 }
 
 // goBuild makes static programs, since the guest has no C library of its own.
-func goBuild(ctx context.Context, args ...string) error {
-	args = slices.Insert(args, 1, "-trimpath", "-ldflags=-s -w")
+func goBuild(ctx context.Context, dir string, command, pkgs []string) error {
+	args := append(slices.Clip(command), "-trimpath", "-ldflags=-s -w", "-o", dir+"/")
+	for _, pkg := range pkgs {
+		args = append(args, modulePath+"/"+pkg)
+	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64")
 	if out, err := cmd.CombinedOutput(); err != nil {

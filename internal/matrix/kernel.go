@@ -47,37 +47,46 @@ func getKernels(ctx context.Context, cache string, wanted []string, refresh bool
 		fmt.Errorf("the package archive did not give all kernels within %s", getting))
 	defer cancel()
 	kernels := make([]kernel, 0, len(wanted))
-	var images []image
 	for _, release := range wanted {
-		dir := filepath.Join(cache, "kernels", release)
-		k, ok := cached(dir, release)
-		if ok && !refresh {
-			kernels = append(kernels, k)
-			continue
-		}
-		if images == nil {
-			sources, err := sourcesList(ctx)
-			if err != nil {
+		k, ok := cached(kernelDir(cache, release), release)
+		if !ok || refresh {
+			got, err := getKernel(ctx, cache, release)
+			switch {
+			case err == nil:
+				k = got
+			case !ok:
 				return nil, err
+			default:
+				fmt.Fprintf(os.Stderr, "matrix: staying with Linux %s: %v\n", k.version, err)
 			}
-			a, err := newArchive(ctx, filepath.Join(cache, "apt"), sources)
-			if err != nil {
-				return nil, err
-			}
-			if images, err = a.images(ctx); err != nil {
-				return nil, err
-			}
-		}
-		img, err := pick(images, release)
-		if err != nil {
-			return nil, err
-		}
-		if k, err = unpack(ctx, archive{filepath.Join(cache, "apt")}, img, dir, release); err != nil {
-			return nil, err
 		}
 		kernels = append(kernels, k)
 	}
 	return kernels, nil
+}
+
+func kernelDir(cache, release string) string { return filepath.Join(cache, "kernels", release) }
+
+// getKernel asks the archive's suites of one release alone: those of another may
+// be out of reach.
+func getKernel(ctx context.Context, cache, release string) (kernel, error) {
+	sources, err := sourcesList(ctx, release)
+	if err != nil {
+		return kernel{}, err
+	}
+	a, err := newArchive(ctx, filepath.Join(cache, "apt", release), sources)
+	if err != nil {
+		return kernel{}, err
+	}
+	images, err := a.images(ctx)
+	if err != nil {
+		return kernel{}, err
+	}
+	img, err := pick(images, release)
+	if err != nil {
+		return kernel{}, err
+	}
+	return unpack(ctx, a, img, kernelDir(cache, release), release)
 }
 
 // cached reads the file "version", which is written when all else is there.
@@ -89,40 +98,56 @@ func cached(dir, release string) (kernel, bool) {
 	return kernel{release: release, version: strings.TrimSpace(string(version)), root: filepath.Join(dir, "root")}, true
 }
 
-// unpack downloads and unpacks an image's packages; none is installed.
+// unpack downloads and unpacks an image's packages; none is installed. What was
+// in dir is replaced when all is there.
 func unpack(ctx context.Context, a archive, img image, dir, release string) (kernel, error) {
 	if k, ok := cached(dir, release); ok && k.version == img.version {
 		return k, nil
 	}
 	fmt.Fprintf(os.Stderr, "matrix: getting Linux %s\n", img.version)
-	if err := os.RemoveAll(dir); err != nil {
+	fresh := dir + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
 		return kernel{}, err
 	}
-	root := filepath.Join(dir, "root")
-	if err := os.MkdirAll(root, 0o755); err != nil {
+	if err := os.MkdirAll(fresh, 0o755); err != nil {
 		return kernel{}, err
 	}
-	if _, err := a.apt(ctx, dir, "apt-get", append([]string{"-q", "download"}, img.packages...)...); err != nil {
+	if err := a.extract(ctx, img, fresh); err != nil {
 		return kernel{}, err
 	}
-	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil {
+	if err := os.WriteFile(filepath.Join(fresh, "version"), []byte(img.version+"\n"), 0o644); err != nil {
 		return kernel{}, err
 	}
-	for _, deb := range debs {
-		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, root).CombinedOutput(); err != nil {
-			return kernel{}, fmt.Errorf("unpack %s: %w: %s", filepath.Base(deb), err, out)
-		}
-		if err := os.Remove(deb); err != nil {
-			return kernel{}, err
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "version"), []byte(img.version+"\n"), 0o644); err != nil {
-		return kernel{}, err
-	}
-	k, _ := cached(dir, release)
+	k, _ := cached(fresh, release)
 	if _, err := os.Stat(k.vmlinuz()); err != nil {
 		return k, fmt.Errorf("packages of Linux %s: %w", img.version, err)
 	}
+	if err := os.RemoveAll(dir); err != nil {
+		return kernel{}, err
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		return kernel{}, err
+	}
+	k, _ = cached(dir, release)
 	return k, nil
+}
+
+// extract downloads an image's packages into dir and unpacks them into dir/root.
+func (a archive) extract(ctx context.Context, img image, dir string) error {
+	if _, err := a.apt(ctx, dir, "apt-get", append([]string{"-q", "download"}, img.packages...)...); err != nil {
+		return err
+	}
+	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil {
+		return err
+	}
+	for _, deb := range debs {
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, filepath.Join(dir, "root")).CombinedOutput(); err != nil {
+			return fmt.Errorf("unpack %s: %w: %s", filepath.Base(deb), err, out)
+		}
+		if err := os.Remove(deb); err != nil {
+			return err
+		}
+	}
+	return nil
 }

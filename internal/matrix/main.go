@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -19,7 +20,13 @@ import (
 
 // releases are the kernels of the matrix: the long-term ones that Debian ships,
 // and the newest that its archive has.
-var releases = []string{"5.10", "6.1", "6.12", "6.18", "newest"}
+var releases = []string{"5.10", "6.1", "6.12", "6.18", newest}
+
+const newest = "newest"
+
+// started is the order in which guests are started, two at a time: three short
+// ones take as long as two long ones.
+var started = []string{"6.18", "6.12", "6.1", newest, "5.10"}
 
 type options struct {
 	kernels string
@@ -39,7 +46,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern` (go test -run)")
 	flag.IntVar(&o.guests, "guests", 2, "guests at a time")
 	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "for each guest")
-	flag.BoolVar(&o.refresh, "refresh", false, "look for newer kernels than those in the cache")
+	flag.BoolVar(&o.refresh, "refresh", false, "look in the archive for newer kernels than those in the cache")
 	flag.BoolVar(&o.update, "update", false, "record what was found, and write "+supportPage)
 	flag.BoolVar(&o.verbose, "v", false, "print all that the tests print")
 	flag.Parse()
@@ -75,28 +82,23 @@ func (o options) matrix(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kernels, err := getKernels(ctx, o.cache, o.wanted(), o.refresh)
-	if err != nil {
-		return err
-	}
 	work, err := os.MkdirTemp("", "hopscope-matrix-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	tests, err := commonFiles(ctx, root, work)
+	kernels, tests, err := o.prepare(ctx, root, work)
 	if err != nil {
 		return err
 	}
 	outcomes := make([]outcome, len(kernels))
 	slots := make(chan struct{}, o.guests)
 	var wg sync.WaitGroup
-	// The newest first: they take longest, and no guest should be left alone.
-	for i, k := range slices.Backward(kernels) {
+	for i, k := range kernels {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			outcomes[i] = o.guest(ctx, k, tests, filepath.Join(work, k.release))
+			outcomes[i] = o.guest(ctx, k, tests, filepath.Join(work, "guest-"+k.release))
 			outcomes[i].print(os.Stdout, o.verbose)
 		})
 	}
@@ -116,6 +118,19 @@ func (o options) matrix(ctx context.Context) error {
 		results = append(results, r)
 	}
 	return judge(root, results, o.update)
+}
+
+// prepare gets the kernels while it builds what runs on them.
+func (o options) prepare(ctx context.Context, root, work string) (kernels []kernel, tests []byte, err error) {
+	var wg sync.WaitGroup
+	var noKernels error
+	wg.Go(func() { kernels, noKernels = getKernels(ctx, o.cache, o.wanted(), o.refresh) })
+	tests, err = commonFiles(ctx, root, work)
+	wg.Wait()
+	slices.SortFunc(kernels, func(x, y kernel) int {
+		return cmp.Compare(slices.Index(started, x.release), slices.Index(started, y.release))
+	})
+	return kernels, tests, errors.Join(noKernels, err)
 }
 
 func failures(outcomes []outcome) error {

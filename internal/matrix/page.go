@@ -62,7 +62,7 @@ func table(b *bytes.Buffer, corner string, list []result, rows []string, cell fu
 
 // title names a kernel by its first two numbers.
 func title(r result) string {
-	if r.Release != "newest" {
+	if r.Release != newest {
 		return r.Release
 	}
 	numbers := digits.FindAllString(r.Version, 2)
