@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -91,5 +93,28 @@ func TestArchiveThatDoesNotAnswer(t *testing.T) {
 				t.Errorf("it took %s", took)
 			}
 		})
+	}
+}
+
+// A kernel that is there needs no archive, also where a newer one is looked for.
+func TestKernelStaysWithoutAnArchive(t *testing.T) {
+	cache := t.TempDir()
+	dir := kernelDir(cache, "6.1")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "version"), []byte("6.1.0-56\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	unreachable, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, refresh := range []bool{false, true} {
+		kernels, err := getKernels(unreachable, cache, []string{"6.1"}, refresh)
+		if err != nil || len(kernels) != 1 || kernels[0].version != "6.1.0-56" {
+			t.Errorf("refresh %v: %+v, %v", refresh, kernels, err)
+		}
+	}
+	if kernels, err := getKernels(unreachable, cache, []string{"6.1", "5.10"}, false); err == nil {
+		t.Errorf("5.10 is not there, and nothing to get it from: %+v", kernels)
 	}
 }

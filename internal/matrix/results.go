@@ -90,50 +90,83 @@ func (r *result) attribute(e event) error {
 // before somebody has to look at it.
 const growth = 25
 
-// differences lists what a run found that is not what was recorded.
-func (r result) differences(recorded result) []string {
-	var out []string
-	if !slices.Equal(r.Capabilities, recorded.Capabilities) {
-		for _, c := range r.Capabilities {
-			if !slices.Contains(recorded.Capabilities, c) {
-				out = append(out, fmt.Sprintf("capability %s: now %v, without it: %s", c.Name, c.Available, c.Lost))
-			}
+// found is how a run differs from what was recorded.
+type found struct {
+	faults []string // what must be mended, or recorded
+	notes  []string // what another version of the kernel may bring
+}
+
+// differences compares a run with what was recorded. Another version of the
+// kernel, a newer point release or a newer newest, may offer more, and its packets
+// other ways: the guest's tests tell whether those are right. It may not offer
+// less.
+func (r result) differences(recorded result) found {
+	var faults, changes []string
+	for _, c := range r.Capabilities {
+		if slices.Contains(recorded.Capabilities, c) {
+			continue
 		}
-		out = append(out, "the table of capabilities is another")
+		said := fmt.Sprintf("capability %s: now %v, without it: %s", c.Name, c.Available, c.Lost)
+		if c.Available {
+			changes = append(changes, said)
+		} else {
+			faults = append(faults, said)
+		}
+	}
+	for _, c := range recorded.Capabilities {
+		if !slices.ContainsFunc(r.Capabilities, func(now capability) bool { return now.Name == c.Name }) {
+			faults = append(faults, fmt.Sprintf("capability %s: not asked for any more", c.Name))
+		}
 	}
 	for _, topology := range slices.Sorted(maps.Keys(r.Ways)) {
 		if !slices.Equal(r.Ways[topology], recorded.Ways[topology]) {
-			out = append(out, fmt.Sprintf("hops of %s: now\n\t%s", topology, strings.Join(r.Ways[topology], "\n\t")))
+			changes = append(changes, fmt.Sprintf("hops of %s: now\n\t%s", topology, strings.Join(r.Ways[topology], "\n\t")))
 		}
 	}
-	for topology := range recorded.Ways {
+	for _, topology := range slices.Sorted(maps.Keys(recorded.Ways)) {
 		if r.Ways[topology] == nil {
-			out = append(out, "no hops any more of "+topology)
+			faults = append(faults, "no hops any more of "+topology)
 		}
 	}
-	if !slices.Equal(r.Checks, recorded.Checks) {
-		out = append(out, "other tests ran")
+	for _, check := range recorded.Checks {
+		if !slices.Contains(r.Checks, check) {
+			faults = append(faults, "no test any more: "+check)
+		}
 	}
-	return append(out, r.grown(recorded)...)
+	for _, check := range r.Checks {
+		if !slices.Contains(recorded.Checks, check) {
+			faults = append(faults, "a test that is not recorded: "+check)
+		}
+	}
+	grown, others := r.grown(recorded)
+	faults, changes = append(faults, grown...), append(changes, others...)
+	if r.Version == recorded.Version {
+		return found{faults: append(faults, changes...)}
+	}
+	if recorded.Version != "" {
+		changes = append(changes, "recorded was "+recorded.Version)
+	}
+	return found{faults, changes}
 }
 
-func (r result) grown(recorded result) []string {
-	var out []string
+// grown compares what the verifier had to do, and lists the programs that only one
+// of both has: which there are follows from the capabilities.
+func (r result) grown(recorded result) (grown, others []string) {
 	for _, program := range slices.Sorted(maps.Keys(r.Instructions)) {
 		now, before := r.Instructions[program], recorded.Instructions[program]
 		switch {
 		case before == 0:
-			out = append(out, fmt.Sprintf("program %s is not recorded: %d instructions verified", program, now))
+			others = append(others, fmt.Sprintf("program %s is not recorded: %d instructions verified", program, now))
 		case now > before+before*growth/100:
-			out = append(out, fmt.Sprintf("program %s: %d instructions verified, %d were recorded", program, now, before))
+			grown = append(grown, fmt.Sprintf("program %s: %d instructions verified, %d were recorded", program, now, before))
 		}
 	}
-	for program := range recorded.Instructions {
+	for _, program := range slices.Sorted(maps.Keys(recorded.Instructions)) {
 		if r.Instructions[program] == 0 {
-			out = append(out, fmt.Sprintf("program %s is no more", program))
+			others = append(others, fmt.Sprintf("program %s is no more", program))
 		}
 	}
-	return out
+	return grown, others
 }
 
 // Where the results and the page are, from the module's root.
@@ -202,8 +235,12 @@ func judge(root string, now []result, update bool) error {
 		if i := find(recorded, r.Release); i >= 0 {
 			before = recorded[i]
 		}
-		for _, d := range r.differences(before) {
-			errs = append(errs, fmt.Errorf("kernel %s: %s", r.Release, d))
+		found := r.differences(before)
+		for _, fault := range found.faults {
+			errs = append(errs, fmt.Errorf("kernel %s: %s", r.Release, fault))
+		}
+		for _, note := range found.notes {
+			fmt.Printf("note: kernel %s: %s\n", r.Version, note)
 		}
 	}
 	if len(errs) > 0 {

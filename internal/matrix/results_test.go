@@ -69,30 +69,48 @@ func TestDifferences(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*result)
 		want   string // part of a difference, "" for none
+		newer  bool   // another version of the kernel may differ in that
 	}{
-		"nothing":             {func(*result) {}, ""},
-		"point release":       {func(r *result) { r.Version = "6.1.0-2" }, ""},
-		"verifier: 25 % more": {func(r *result) { r.Instructions["hs_a"] = 1250 }, ""},
-		"verifier: less":      {func(r *result) { r.Instructions["hs_a"] = 1 }, ""},
-		"verifier: more":      {func(r *result) { r.Instructions["hs_a"] = 1251 }, "hs_a: 1251"},
-		"program added":       {func(r *result) { r.Instructions["hs_c"] = 5 }, "hs_c is not recorded"},
-		"program removed":     {func(r *result) { delete(r.Instructions, "hs_b") }, "hs_b is no more"},
-		"capability":          {func(r *result) { r.Capabilities[0].Available = true }, "netfilter links: now true"},
-		"hops":                {func(r *result) { r.Ways["dnat"][0] += " → bridge" }, "hops of dnat"},
-		"topology removed":    {func(r *result) { delete(r.Ways, "dnat") }, "dnat"},
-		"test removed":        {func(r *result) { r.Checks = nil }, "other tests ran"},
+		"nothing":             {func(*result) {}, "", false},
+		"verifier: 25 % more": {func(r *result) { r.Instructions["hs_a"] = 1250 }, "", false},
+		"verifier: less":      {func(r *result) { r.Instructions["hs_a"] = 1 }, "", false},
+		"verifier: more":      {func(r *result) { r.Instructions["hs_a"] = 1251 }, "hs_a: 1251", false},
+		"program added":       {func(r *result) { r.Instructions["hs_c"] = 5 }, "hs_c is not recorded", true},
+		"program removed":     {func(r *result) { delete(r.Instructions, "hs_b") }, "hs_b is no more", true},
+		"capability gained":   {func(r *result) { r.Capabilities[0].Available = true }, "netfilter links: now true", true},
+		"capability lost":     {func(r *result) { r.Capabilities[1].Available = false }, "BTF: now false", false},
+		"capability removed":  {func(r *result) { r.Capabilities = r.Capabilities[:1] }, "BTF: not asked for", false},
+		"hops":                {func(r *result) { r.Ways["dnat"][0] += " → bridge" }, "hops of dnat", true},
+		"topology removed":    {func(r *result) { delete(r.Ways, "dnat") }, "dnat", false},
+		"test removed":        {func(r *result) { r.Checks = nil }, "no test any more: TestTruth", false},
+		"test added":          {func(r *result) { r.Checks = append(r.Checks, "TestB") }, "not recorded: TestB", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := recordedSample()
 			c.change(&now)
 			got := now.differences(recordedSample())
-			if c.want == "" && len(got) > 0 {
-				t.Errorf("differs in %q", got)
-			}
-			if c.want != "" && !slices.ContainsFunc(got, func(d string) bool { return strings.Contains(d, c.want) }) {
-				t.Errorf("differs in %q, want %q", got, c.want)
+			wantSaid(t, "faults", got.faults, c.want)
+			wantSaid(t, "notes", got.notes, "")
+
+			now.Version = "6.1.0-2"
+			got = now.differences(recordedSample())
+			if c.newer {
+				wantSaid(t, "faults of another version", got.faults, "")
+				wantSaid(t, "notes of another version", got.notes, c.want)
+			} else {
+				wantSaid(t, "faults of another version", got.faults, c.want)
 			}
 		})
+	}
+}
+
+func wantSaid(t *testing.T, what string, got []string, want string) {
+	t.Helper()
+	if want == "" && len(got) > 0 {
+		t.Errorf("%s: %q", what, got)
+	}
+	if want != "" && !slices.ContainsFunc(got, func(d string) bool { return strings.Contains(d, want) }) {
+		t.Errorf("%s: %q, want %q", what, got, want)
 	}
 }
 
