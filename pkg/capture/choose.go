@@ -159,13 +159,14 @@ func (m *matcher) inNetwork(netns, ifindex uint32) bool {
 
 // drops and retransmits know one port, the service's.
 func (m *matcher) drops(d *Drops) bool {
-	return m.inTime(d.At) && m.proto(d.Proto) && m.servicePort(d.Port) &&
+	return m.inTime(d.At) && m.proto(d.Proto) && m.servicePort(d.Port, d.Src, d.Dst) &&
+		(m.ofNetworks(d.Src, d.Dst) || m.inNetwork(d.Place.Netns, d.Place.Ifindex)) &&
 		(m.ends.has(d.Place.Netns, d.Cgroup, d.Src) || m.ends.has(d.Born, 0, d.Dst))
 }
 
 func (m *matcher) retransmits(r *Retransmits) bool {
-	return m.inTime(r.At) && m.proto(journey.ProtoTCP) && m.servicePort(r.Port) &&
-		(m.ends.has(r.Netns, r.Cgroup, r.Local) || m.ends.has(0, 0, r.Remote))
+	return m.inTime(r.At) && m.proto(journey.ProtoTCP) && m.servicePort(r.Port, r.Local, r.Remote) &&
+		m.ofNetworks(r.Local, r.Remote) && (m.ends.has(r.Netns, r.Cgroup, r.Local) || m.ends.has(0, 0, r.Remote))
 }
 
 // counter wants those of the host whatever was chosen, and of containers those
@@ -188,8 +189,11 @@ func (m *matcher) proto(p uint8) bool {
 	return len(m.choice.Protos) == 0 || slices.Contains(m.choice.Protos, p)
 }
 
-func (m *matcher) servicePort(p uint16) bool {
-	return len(m.choice.Ports) == 0 || slices.Contains(m.choice.Ports, p)
+// servicePort reports whether a service's port is wanted, or what one of the addresses
+// publishes it as.
+func (m *matcher) servicePort(p uint16, addrs ...netip.Addr) bool {
+	ports := m.choice.Ports
+	return len(ports) == 0 || slices.Contains(ports, p) || m.view.Publishes(p, ports, addrs...)
 }
 
 // inTime reports whether a moment lies from From on and before To.

@@ -69,10 +69,9 @@ func TestChoice(t *testing.T) {
 					t.Errorf("%s: %v", x.what, got)
 				}
 			}
-			wantCounts := c.webToAPI && len(c.choice.Networks) == 0
 			d := Drops{At: webToAPI.Start, DropCount: dropsInForward(1)}
 			r := Retransmits{At: webToAPI.Start, RetransmitCount: retransmitted(1)}
-			if wantCounts && (!f.Drops(&d) || !f.Retransmits(&r)) || !c.webToAPI && len(c.choice.Networks) == 0 && (f.Drops(&d) || f.Retransmits(&r)) {
+			if f.Drops(&d) != c.webToAPI || f.Retransmits(&r) != c.webToAPI {
 				t.Errorf("drops %v, retransmissions %v", f.Drops(&d), f.Retransmits(&r))
 			}
 		})

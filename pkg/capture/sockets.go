@@ -271,19 +271,19 @@ func (m *matcher) sockets(s *Sockets) bool {
 	switch {
 	case s.Exchange != nil:
 		x := s.Exchange
-		return (m.servicePort(x.Port) || m.servicePort(x.Asked.Port())) &&
+		return (m.servicePort(x.Port, x.Client.Addr, x.Server.Addr) || m.servicePort(x.Asked.Port())) &&
 			(m.party(x.Client) || m.party(x.Server)) && m.ofNetworks(x.Client.Addr, x.Server.Addr)
 	case s.Connect != nil:
 		c := s.Connect
-		return m.servicePort(c.Port) && (m.ends.has(c.Netns, c.Cgroup, c.Local) || m.ends.has(0, 0, c.Remote)) &&
+		return m.servicePort(c.Port, c.Local, c.Remote) && (m.ends.has(c.Netns, c.Cgroup, c.Local) || m.ends.has(0, 0, c.Remote)) &&
 			m.ofNetworks(c.Local, c.Remote)
 	case s.Accept != nil:
 		c := s.Accept
-		return m.servicePort(c.Port) && (m.ends.has(c.Netns, c.Cgroup, c.Local) || m.ends.has(0, 0, c.Remote)) &&
+		return m.servicePort(c.Port, c.Local, c.Remote) && (m.ends.has(c.Netns, c.Cgroup, c.Local) || m.ends.has(0, 0, c.Remote)) &&
 			m.ofNetworks(c.Local, c.Remote)
 	case s.Resets != nil:
 		r := s.Resets
-		return m.servicePort(r.Port) && (m.ends.has(r.Netns, r.Cgroup, r.Local) || m.ends.has(0, 0, r.Remote)) &&
+		return m.servicePort(r.Port, r.Local, r.Remote) && (m.ends.has(r.Netns, r.Cgroup, r.Local) || m.ends.has(0, 0, r.Remote)) &&
 			m.ofNetworks(r.Local, r.Remote)
 	}
 	return false

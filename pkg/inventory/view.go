@@ -296,6 +296,17 @@ func (v *View) InNetworks(a netip.Addr, networks []string) bool {
 	return false
 }
 
+// Publishes says whether one of the addresses is a container's that publishes its port
+// as one of the host's: what knows the service's own port alone, behind the address
+// translation, is chosen by the published one so.
+func (v *View) Publishes(port uint16, as []uint16, addrs ...netip.Addr) bool {
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		return slices.ContainsFunc(v.ownersOf(a), func(c Container) bool {
+			return slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Container == port && slices.Contains(as, p.Host) })
+		})
+	})
+}
+
 // AsksInNetworks says whether a name server is asked in one of the Docker
 // networks, by a socket with the address local in a namespace: by the addresses
 // of both or, where the socket's tells nothing (Docker's own name server is asked

@@ -48,6 +48,8 @@ type Session struct {
 	probe *probe.Probe
 	pipe  *Pipeline
 
+	network *networkMatcher
+
 	mu       sync.Mutex
 	selected inventory.Selection
 
@@ -85,12 +87,13 @@ func (s *Session) open() error {
 		return err
 	}
 	s.setSelection(sel)
+	s.network = newNetworkMatcher(s.inv, s.opts.Networks)
 	match := Match{Ports: s.opts.Ports, Protos: s.opts.Protos}
 	if len(s.opts.Networks) > 0 {
 		if err := knownNetworks(s.inv.View(), s.opts.Networks); err != nil {
 			return err
 		}
-		match.Network = newNetworkMatcher(s.inv, s.opts.Networks).has
+		match.Network = s.network.has
 	}
 	s.pipe = New(match)
 	s.pipe.unsummed = s.opts.Unsummed

@@ -68,7 +68,9 @@ func (s *Session) takeSignals(final bool) error {
 	s.listening.counted(drops)
 	if !s.opts.filtersService() { // a counter knows neither port nor protocol
 		for _, d := range s.listening.missing(final) {
-			s.pipe.Drops(d)
+			if s.wantsOwner([]uint32{d.Place.Netns}, 0) {
+				s.pipe.Drops(d)
+			}
 		}
 	}
 	retransmits, err := s.probe.Retransmits()

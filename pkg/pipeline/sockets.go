@@ -25,6 +25,7 @@ type sockets struct {
 type Wanted struct {
 	End     func(netns uint32, cgroup uint64, addr netip.Addr) bool // of a selected container
 	Network func(netip.Addr) bool                                   // an address in a wanted network
+	Port    func(port uint16, addrs ...netip.Addr) bool             // published as a wanted port by who has an address; nil: nothing is
 	Asks    func(netns uint32, local, resolver netip.Addr) bool     // who asks a name server, of a wanted network
 	IsProxy func(tgid uint32) bool                                  // docker-proxy's process; nil: there is none
 	ByID    bool                                                    // the kernel's process ids are those of /proc
@@ -89,7 +90,7 @@ func (p *Pipeline) Resets(r model.ResetCount) {
 func (p *Pipeline) exchange(x *exchange.Exchange) {
 	w := &p.sockets.wanted
 	end := func(e exchange.Party) bool { return w.End == nil || w.End(e.Netns, e.Cgroup, e.Addr) }
-	if !p.match.wantsService(x.Port, x.Asked.Port()) || !end(x.Client) && !end(x.Server) || !w.inNetwork(x.Client.Addr, x.Server.Addr) {
+	if !p.wantsService(x.Port, x.Asked.Port(), x.Client.Addr, x.Server.Addr) || !end(x.Client) && !end(x.Server) || !w.inNetwork(x.Client.Addr, x.Server.Addr) {
 		p.sockets.left.Unmatched += uint64(x.Weight)
 		return
 	}
@@ -130,7 +131,7 @@ func (p *Pipeline) accept(c *exchange.Connect) {
 func (p *Pipeline) wantsSocket(s *exchange.Sock, port uint16) bool {
 	w := &p.sockets.wanted
 	local, remote := s.Local.Addr(), s.Remote.Addr()
-	return p.match.wantsService(port) && w.inNetwork(local, remote) &&
+	return p.wantsService(port, port, local, remote) && w.inNetwork(local, remote) &&
 		(w.End == nil || w.End(s.Netns, s.Cgroup, local) || w.End(0, 0, remote))
 }
 
@@ -143,10 +144,15 @@ func (w *Wanted) inNetwork(addrs ...netip.Addr) bool {
 	return w.Network == nil || slices.ContainsFunc(addrs, w.Network)
 }
 
-// wantsService reports whether a TCP service at any of the ports is wanted.
-func (m *Match) wantsService(ports ...uint16) bool {
-	return (len(m.Protos) == 0 || slices.Contains(m.Protos, journey.ProtoTCP)) &&
-		(len(m.Ports) == 0 || slices.ContainsFunc(ports, func(p uint16) bool { return slices.Contains(m.Ports, p) }))
+// wantsService reports whether a TCP service of one of the addresses is wanted, which
+// was asked for at a port of its own or at one in front of an address translation.
+func (p *Pipeline) wantsService(port, asked uint16, addrs ...netip.Addr) bool {
+	m, published := &p.match, p.sockets.wanted.Port
+	if len(m.Protos) > 0 && !slices.Contains(m.Protos, journey.ProtoTCP) {
+		return false
+	}
+	return len(m.Ports) == 0 || slices.Contains(m.Ports, port) || slices.Contains(m.Ports, asked) ||
+		published != nil && published(port, addrs...)
 }
 
 // event takes a socket event of the kernel side.
@@ -159,6 +165,9 @@ func (s *Session) wantedSockets() Wanted {
 		w.End = func(netns uint32, cgroup uint64, addr netip.Addr) bool {
 			return s.wantsOwner([]uint32{netns}, cgroup, addr)
 		}
+	}
+	if ports := s.opts.Ports; len(ports) > 0 {
+		w.Port = func(port uint16, addrs ...netip.Addr) bool { return s.inv.View().Publishes(port, ports, addrs...) }
 	}
 	if len(s.opts.Networks) > 0 {
 		w.Network = func(a netip.Addr) bool { return s.inv.View().InNetworks(a, s.opts.Networks) }

@@ -13,19 +13,37 @@ import (
 // is applied here, by the same facts as the kernel's filter of journeys.
 
 func (s *Session) wantsDrop(d *probe.Drop) bool {
-	return s.opts.wantsPort(d.Port) && s.opts.wantsProto(d.Proto) &&
+	return s.wantsService(d.Proto, d.Port, d.Src, d.Dst) &&
+		(s.wantsNetwork(d.Src, d.Dst) || s.network.has(d.Netns, d.Ifindex)) &&
 		s.wantsOwner([]uint32{d.Netns, d.BornNetns}, d.Cgroup, d.Src, d.Dst)
 }
 
 func (s *Session) wantsRetransmit(r *probe.Retransmits) bool {
-	const tcp = 6
-	return s.opts.wantsPort(r.Port) && s.opts.wantsProto(tcp) &&
-		s.wantsOwner([]uint32{r.Netns}, r.Cgroup, r.Local, r.Remote)
+	return s.wantsTCP(r.Port, r.Netns, r.Cgroup, r.Local, r.Remote)
 }
 
 func (s *Session) wantsReset(r *probe.Resets) bool {
-	return s.opts.wantsPort(r.Port) && s.opts.wantsProto(journey.ProtoTCP) &&
-		s.wantsOwner([]uint32{r.Netns}, r.Cgroup, r.Local, r.Remote)
+	return s.wantsTCP(r.Port, r.Netns, r.Cgroup, r.Local, r.Remote)
+}
+
+// wantsTCP says whether counts of sockets with these ends are wanted.
+func (s *Session) wantsTCP(port uint16, netns uint32, cgroup uint64, local, remote netip.Addr) bool {
+	return s.wantsService(journey.ProtoTCP, port, local, remote) && s.wantsNetwork(local, remote) &&
+		s.wantsOwner([]uint32{netns}, cgroup, local, remote)
+}
+
+func (s *Session) wantsService(proto uint8, port uint16, addrs ...netip.Addr) bool {
+	o := &s.opts
+	if len(o.Protos) > 0 && !slices.Contains(o.Protos, proto) {
+		return false
+	}
+	return len(o.Ports) == 0 || slices.Contains(o.Ports, port) || s.inv.View().Publishes(port, o.Ports, addrs...)
+}
+
+func (s *Session) wantsNetwork(addrs ...netip.Addr) bool {
+	return len(s.opts.Networks) == 0 || slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		return s.inv.View().InNetworks(a, s.opts.Networks)
+	})
 }
 
 func (s *Session) wantsOwner(netns []uint32, cgroup uint64, addrs ...netip.Addr) bool {
@@ -51,17 +69,7 @@ func (s *Session) setSelection(sel inventory.Selection) {
 	s.selected = sel
 }
 
-// wantsPort knows the service's port only: a published port that DNAT replaced
-// is told by journeys alone.
-func (o *Options) wantsPort(port uint16) bool {
-	return len(o.Ports) == 0 || slices.Contains(o.Ports, port)
-}
-
 // filtersService says whether packets are chosen by port, protocol or network.
 func (o *Options) filtersService() bool {
 	return len(o.Ports)+len(o.Protos)+len(o.Networks) > 0
-}
-
-func (o *Options) wantsProto(proto uint8) bool {
-	return len(o.Protos) == 0 || slices.Contains(o.Protos, proto)
 }
