@@ -85,6 +85,7 @@ inline_ void established(struct sock *sk, int was)
 		if (!c)
 			return;
 		c->x.role = HS_ROLE_SERVER;
+		learn_service(IPPROTO_TCP, c->x.sock.lport);
 		if (hs_sees_accept)
 			c->queued_ns = bpf_ktime_get_ns();
 	} else if (was == TCP_SYN_SENT) {
@@ -127,12 +128,21 @@ inline_ void closed(struct sock *sk)
 	forget_conn(sk);
 }
 
+inline_ __u16 listened(struct sock *sk)
+{
+	const struct sock_common___addr *common = (void *)&sk->__sk_common;
+
+	return BPF_CORE_READ(common, skc_num);
+}
+
 /* Told the same twice, it does nothing the second time. */
 inline_ void state_changes(struct sock *sk, int before, int after)
 {
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
-	if (after == TCP_SYN_SENT)
+	if (after == TCP_LISTEN)
+		learn_service(IPPROTO_TCP, listened(sk));
+	else if (after == TCP_SYN_SENT)
 		opening(sk);
 	else if (after == TCP_ESTABLISHED)
 		established(sk, before);

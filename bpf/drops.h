@@ -105,13 +105,11 @@ inline_ void owner_by_listener(struct hs_drop_key *key, const struct hs_listener
 	key->netns = l->netns;
 }
 
-/* The ports of clients differ from connection to connection: the lower of the
- * two stands for the service. */
 inline_ __u16 service_port(const struct hs_packet *p)
 {
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
 		return 0;
-	return p->tuple.sport < p->tuple.dport ? p->tuple.sport : p->tuple.dport;
+	return serves(p->proto, p->tuple.sport, p->tuple.dport) ? p->tuple.sport : p->tuple.dport;
 }
 
 #define NFCT_PTRMASK (~7UL) /* the low bits are enum ip_conntrack_info */

@@ -193,8 +193,8 @@ inline_ void on_received(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
 		on_request(c, from, end, crossed, now);
 }
 
-/* A connection that is older than the trace: the lower port is taken for the
- * server's, else who is seen to speak first for the client. */
+/* A connection that is older than the trace: whose port is a service's is the server,
+ * else who is seen to speak second. */
 inline_ struct hs_conn *met(struct sock *sk, __u32 sent, __u8 role)
 {
 	struct tcp_sock *tp = (void *)sk;
@@ -203,7 +203,8 @@ inline_ struct hs_conn *met(struct sock *sk, __u32 sent, __u8 role)
 	if (!c)
 		return NULL;
 	if (c->x.sock.lport != c->x.sock.rport)
-		role = c->x.sock.lport < c->x.sock.rport ? HS_ROLE_SERVER : HS_ROLE_CLIENT;
+		role = serves(IPPROTO_TCP, c->x.sock.lport, c->x.sock.rport) ? HS_ROLE_SERVER
+									     : HS_ROLE_CLIENT;
 	c->x.role = role;
 	c->x.flags = HS_EF_MIDWAY;
 	c->sent = sent;

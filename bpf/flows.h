@@ -3,7 +3,7 @@
 #ifndef HOPSCOPE_FLOWS_H
 #define HOPSCOPE_FLOWS_H
 
-#include "state.h"
+#include "services.h"
 
 #define AF_INET 2
 
@@ -62,11 +62,10 @@ inline_ void ends_of(__u8 *local, __u8 *remote, const void *common)
 	}
 }
 
-/* The lower port is taken for the service's. */
 inline_ void set_service(struct hs_flow_key *key, __u16 local, __u16 remote)
 {
-	key->port = local < remote ? local : remote;
-	key->server = local < remote;
+	key->server = serves(IPPROTO_TCP, local, remote);
+	key->port = key->server ? local : remote;
 }
 
 inline_ void flow_of(struct hs_flow_key *key, const void *common)

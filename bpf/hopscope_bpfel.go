@@ -485,6 +485,7 @@ const (
 	HopscopeMapHsResets                 = "hs_resets"
 	HopscopeMapHsRetransmits            = "hs_retransmits"
 	HopscopeMapHsRing                   = "hs_ring"
+	HopscopeMapHsServices               = "hs_services"
 	HopscopeMapHsSlots                  = "hs_slots"
 	HopscopeProgHsAcceptFexit           = "hs_accept_fexit"
 	HopscopeProgHsConsumeSkb            = "hs_consume_skb"
@@ -650,6 +651,7 @@ type HopscopeMapSpecs struct {
 	HsResets      *ebpf.MapSpec `ebpf:"hs_resets"`
 	HsRetransmits *ebpf.MapSpec `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.MapSpec `ebpf:"hs_ring"`
+	HsServices    *ebpf.MapSpec `ebpf:"hs_services"`
 	HsSlots       *ebpf.MapSpec `ebpf:"hs_slots"`
 }
 
@@ -741,6 +743,7 @@ type HopscopeMaps struct {
 	HsResets      *ebpf.Map `ebpf:"hs_resets"`
 	HsRetransmits *ebpf.Map `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.Map `ebpf:"hs_ring"`
+	HsServices    *ebpf.Map `ebpf:"hs_services"`
 	HsSlots       *ebpf.Map `ebpf:"hs_slots"`
 }
 
@@ -760,6 +763,7 @@ func (m *HopscopeMaps) Close() error {
 		m.HsResets,
 		m.HsRetransmits,
 		m.HsRing,
+		m.HsServices,
 		m.HsSlots,
 	)
 }

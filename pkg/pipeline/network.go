@@ -7,6 +7,7 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/probe"
 )
 
 func knownNetworks(v *inventory.View, names []string) error {
@@ -50,14 +51,33 @@ func (m *networkMatcher) has(netns, ifindex uint32) bool {
 	return ok
 }
 
-// Server is where a container answers.
+// Server is where requests are answered.
 type Server struct {
 	Proto uint8
 	Addr  netip.AddrPort
 }
 
-// Servers lists where containers answer at the moment.
-func (s *Session) Servers() []Server { return servers(s.inv.View()) }
+// Servers lists where requests are answered, so far as the host tells: what listened when
+// the session began, and what containers publish or expose at the moment.
+func (s *Session) Servers() []Server {
+	return append(servers(s.inv.View()), s.listened...)
+}
+
+// listeners lists what listens.
+func listeners(v *inventory.View) (out []Server) {
+	for _, at := range v.Listening() {
+		out = append(out, Server{journey.ProtoTCP, at})
+	}
+	return out
+}
+
+// services are the ports of servers.
+func services(list []Server) (out []probe.Service) {
+	for _, s := range list {
+		out = append(out, probe.Service{Proto: s.Proto, Port: s.Addr.Port()})
+	}
+	return out
+}
 
 // servers lists where containers answer, by what they publish or expose.
 func servers(v *inventory.View) (out []Server) {

@@ -48,7 +48,8 @@ type Session struct {
 	probe *probe.Probe
 	pipe  *Pipeline
 
-	network *networkMatcher
+	network  *networkMatcher
+	listened []Server // when the session began
 
 	mu       sync.Mutex
 	selected inventory.Selection
@@ -98,12 +99,16 @@ func (s *Session) open() error {
 	s.pipe = New(match)
 	s.pipe.unsummed = s.opts.Unsummed
 	s.pipe.Want(s.wantedSockets())
+	s.listened = listeners(s.inv.View())
 	s.learnServers()
 	s.probe, err = probe.Open(probe.Config{
 		Sample: s.gov.sample.Load(), Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Slots: s.opts.Slots,
 		Filter: s.filter(), NoDNS: s.opts.NoDNS,
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.probe.KnowServices(services(s.Servers())); err != nil {
 		return err
 	}
 	s.counters = hostcounters.New()
@@ -135,7 +140,7 @@ func (s *Session) filter() probe.Filter {
 
 // learnServers tells the aggregator and the sinks which ports answer, for connections that
 // are older than the session.
-func (s *Session) learnServers() { s.pipe.Servers(servers(s.inv.View())) }
+func (s *Session) learnServers() { s.pipe.Servers(s.Servers()) }
 
 // Run traces until ctx ends, then takes in what is still under way.
 func (s *Session) Run(ctx context.Context) error {
@@ -190,6 +195,9 @@ func (s *Session) watch(ctx context.Context) {
 // A selector that matches nothing at the moment keeps its last meaning.
 func (s *Session) follow() {
 	s.learnServers()
+	if err := s.probe.KnowServices(services(servers(s.inv.View()))); err != nil {
+		s.pipe.noteError(err)
+	}
 	if len(s.opts.Containers) == 0 {
 		return
 	}

@@ -18,7 +18,7 @@ type Drop struct {
 	BornNetns  uint32 // of a tracked packet
 	Cgroup     uint64 // of its socket, 0 when unknown
 	Src, Dst   netip.Addr
-	Port       uint16 // the lower of both
+	Port       uint16 // the service's, see KnowServices
 	Proto      uint8
 	TCPFlags   uint8  // of SYN, RST and FIN
 	Point      uint8  // last stop of a tracked packet, see journey.Point
@@ -34,7 +34,7 @@ type Retransmits struct {
 	Netns         uint32
 	Cgroup        uint64
 	Local, Remote netip.Addr
-	Port          uint16            // the lower of both
+	Port          uint16            // the service's, see KnowServices
 	Server        bool              // that port is the local one
 	Segments      map[string]uint64 // rto, fast, tlp, syn, synack, other
 }
@@ -45,7 +45,7 @@ type Resets struct {
 	Netns          uint32
 	Cgroup         uint64 // 0 where no socket had a part in it
 	Local, Remote  netip.Addr
-	Port           uint16 // the lower of both
+	Port           uint16 // the service's, see KnowServices
 	Server         bool   // that port is the local one
 	Sent, Received uint64
 }
