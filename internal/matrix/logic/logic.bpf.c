@@ -116,8 +116,7 @@ int logic_inherit(__u64 *ctx)
 }
 
 struct headers {
-	__u32 ip[10];
-	__u32 l4[8];
+	struct hs_headers b;
 	struct hs_packet read; /* the answer */
 };
 
@@ -128,34 +127,19 @@ struct {
 	__type(value, struct headers);
 } logic_headers SEC(".maps");
 
-/* The signature of an IPv4 packet, as read_packet reads it. */
+/* The signature of a packet, as read_headers reads it. */
 SEC("raw_tp/logic_read")
 int logic_read(__u64 *ctx)
 {
 	__u32 zero = 0;
 	struct headers *h = bpf_map_lookup_elem(&logic_headers, &zero);
-	const __u8 *ip, *l4;
-	__u32 id;
+	struct hs_ip ip;
 
 	if (!h)
 		return 0;
-	ip = (__u8 *)h->ip;
-	l4 = (__u8 *)h->l4;
-	id = BE16(ip + 4);
-	tuple4(&h->read.tuple, ip);
-	switch (ip[9]) {
-	case IPPROTO_TCP:
-		read_tcp(&h->read, l4, BE16(ip + 2) - 20, id);
-		return 1;
-	case IPPROTO_UDP:
-		read_udp(&h->read, l4, id);
-		return 1;
-	case IPPROTO_ICMP:
-		h->read.proto = IPPROTO_ICMP;
-		read_icmp(&h->read, l4, id);
-		return 1;
-	}
-	return 0;
+	ip = *(__u8 *)h->b.ip6 >> 4 == 6 ? read_ip6(&h->read, &h->b) : read_ip4(&h->read, &h->b);
+	read_transport(&h->read, (__u8 *)h->b.l4, &ip);
+	return !ip.again;
 }
 
 /* The arguments of the programs of a connection. */

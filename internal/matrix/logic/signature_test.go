@@ -1,51 +1,72 @@
 package logic
 
-import "encoding/binary"
+// ipHeader says where things are in an IP header, which ends where the transport
+// header begins.
+type ipHeader struct {
+	name                                  string
+	first                                 byte // version, and length in IPv4
+	size                                  int
+	length, protocol, ttl, src, dst, same int // same: id or flow label, its last byte
+	icmp                                  byte
+}
+
+const transport = 40 // where the transport header begins
 
 // signature: what NAT rewrites does not count, all else does.
 func (l *logic) signature() {
-	const protocol, totalLength, id = 9, 2, 4 // offsets in an IPv4 header
+	for _, ip := range []ipHeader{
+		{"IPv4", 0x45, 20, 3, 9, 8, 12, 16, 5, 1},
+		{"IPv6", 0x60, 40, 5, 6, 7, 8, 24, 3, 58},
+	} {
+		l.signatures(ip)
+	}
+}
+
+func (l *logic) signatures(ip ipHeader) {
+	l.t.Helper()
 	type change struct {
 		name  string
-		at    int // from the start of the transport header, which begins at 40
+		at    int // from the start of the transport header
 		other bool
 	}
-	const ip, l4 = -40, 0
+	on := func(offset int) int { return offset - ip.size }
 	nat := []change{
-		{"TTL", ip + 8, false}, {"header checksum", ip + 10, false},
-		{"source address", ip + 12, false}, {"destination address", ip + 16, false},
+		{"TTL", on(ip.ttl), false}, {"source address", on(ip.src), false}, {"destination address", on(ip.dst), false},
+		{"id or flow label", on(ip.same), true},
+	}
+	if ip.name == "IPv4" {
+		nat = append(nat, change{"header checksum", on(10), false})
 	}
 	cases := map[byte][]change{
-		6: {{"source port", l4, false}, {"destination port", l4 + 2, false}, {"checksum", l4 + 16, false},
-			{"window", l4 + 14, false}, {"seq", l4 + 4, true}, {"ack", l4 + 8, true}, {"TSval", l4 + 24, true},
-			{"IP id", ip + id, true}, {"length", ip + totalLength + 1, true}},
-		17: {{"source port", l4, false}, {"destination port", l4 + 2, false}, {"checksum", l4 + 6, false},
-			{"length", l4 + 5, true}, {"IP id", ip + id, true}},
-		1: {{"checksum", l4 + 2, false}, {"id", l4 + 4, true}, {"sequence", l4 + 6, true}, {"type", l4, true},
-			{"IP id", ip + id, true}},
+		6: {
+			{"source port", 0, false}, {"destination port", 2, false}, {"checksum", 16, false},
+			{"window", 14, false}, {"seq", 4, true}, {"ack", 8, true}, {"TSval", 24, true},
+			{"length", on(ip.length), true},
+		},
+		17:      {{"source port", 0, false}, {"destination port", 2, false}, {"checksum", 6, false}, {"length", 5, true}},
+		ip.icmp: {{"checksum", 2, false}, {"id", 4, true}, {"sequence", 6, true}, {"type", 0, true}},
 	}
 	for proto, changes := range cases {
 		var header [72]byte
-		header[0], header[protocol] = 0x45, proto
-		binary.BigEndian.PutUint16(header[totalLength:], 100)
-		header[40+12] = 8 << 4                                 // TCP: 32 bytes
-		binary.BigEndian.PutUint32(header[40+20:], 0x0101080a) // two NOPs, timestamp
-		binary.BigEndian.PutUint32(header[40+24:], 0x01020304) // TSval
-		if proto == 1 {
-			header[40+12], header[40+20] = 0, 0
+		start := transport - ip.size
+		header[start], header[start+ip.length], header[start+ip.protocol] = ip.first, 100, proto
+		if proto != ip.icmp {
+			header[transport+12] = 8 << 4                                // TCP: 32 bytes
+			copy(header[transport+20:], []byte{1, 1, 8, 10, 1, 2, 3, 4}) // two NOPs, timestamp, TSval
 		}
 		before := l.read(header)
 		for _, c := range append(nat, changes...) {
 			changed := header
-			changed[40+c.at] ^= 0x11
+			changed[transport+c.at] ^= 0x11
 			if differs := l.read(changed) != before; differs != c.other {
-				l.t.Errorf("protocol %d: another %s makes another packet: %v, want %v", proto, c.name, differs, c.other)
+				l.t.Errorf("%s, protocol %d: another %s makes another packet: %v, want %v", ip.name, proto, c.name, differs, c.other)
 			}
 		}
 	}
 }
 
-// read gives struct hs_sig of an IPv4 packet.
+// read gives struct hs_sig of a packet whose headers are those of struct
+// hs_headers.
 func (l *logic) read(header [72]byte) [16]byte {
 	l.t.Helper()
 	headers := l.coll.Maps["logic_headers"]
