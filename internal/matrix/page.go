@@ -32,6 +32,10 @@ func page(list []result) []byte {
 	b.WriteString("\n## Hops\n\nWhether a hop is told apart (docs/hops.md), in each topology that has it.\n\n")
 	table(&b, "hop", list, hopNames(), func(r result, hop string) string { return hopCell(list, r, hop) })
 
+	b.WriteString("\n## Parts measured at sockets\n\nOf exchanges and connections (docs/exchanges.md, docs/sockets.md). `userland_proxy` is what lies\n" +
+		"between the two exchanges of docker-proxy: it is there where these parts are.\n\n")
+	table(&b, "part", list, partNames(list), partCell)
+
 	b.WriteString("\n## What was checked\n\n")
 	b.WriteString("Births against AF_PACKET or the device's counters, endings, accounting, owners\n" +
 		"and the hops of every journey, for each topology; injected delay and loss;\n" +
@@ -91,6 +95,22 @@ func capabilityCell(r result, name string) string {
 		}
 	}
 	return "not asked for"
+}
+
+func partNames(list []result) []string {
+	var names []string
+	for _, r := range list {
+		names = append(names, r.Parts...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func partCell(r result, part string) string {
+	if slices.Contains(r.Parts, part) {
+		return "yes"
+	}
+	return "no"
 }
 
 func checkNames(list []result) []string {

@@ -20,6 +20,7 @@ type result struct {
 	Version      string              `json:"version"`      // when it was recorded; point releases come and go
 	Capabilities []capability        `json:"capabilities"` // in the order of probe.Capabilities
 	Ways         map[string][]string `json:"ways"`         // by topology: "DEVICE: HOP @ PLACE → …"
+	Parts        []string            `json:"parts"`        // of exchanges and connections, measured at sockets
 	Checks       []string            `json:"checks"`       // tests that passed, to the second level
 	Instructions map[string]int      `json:"instructions"` // that the verifier processed, by program
 }
@@ -56,9 +57,10 @@ func collect(o outcome) (result, error) {
 		slices.Sort(r.Ways[topology])
 		r.Ways[topology] = slices.Compact(r.Ways[topology])
 	}
+	slices.Sort(r.Parts)
 	slices.Sort(r.Checks)
-	if len(r.Capabilities) == 0 || len(r.Ways) == 0 || len(r.Instructions) == 0 {
-		return r, errors.New("the guest told of no capabilities, hops or programs")
+	if len(r.Capabilities) == 0 || len(r.Ways) == 0 || len(r.Parts) == 0 || len(r.Instructions) == 0 {
+		return r, errors.New("the guest told of no capabilities, hops, parts or programs")
 	}
 	return r, nil
 }
@@ -75,6 +77,8 @@ func (r *result) attribute(e event) error {
 		err := json.Unmarshal([]byte(e.Value), &c)
 		r.Capabilities = append(r.Capabilities, c)
 		return err
+	case strings.HasPrefix(e.Key, "part_"):
+		r.Parts = append(r.Parts, e.Value)
 	case e.Key == "way" || e.Key == "way_tcp":
 		parts := strings.Split(e.Test, "/")
 		if len(parts) < 2 {
@@ -128,18 +132,10 @@ func (r result) differences(recorded result) found {
 			faults = append(faults, "no hops any more of "+topology)
 		}
 	}
-	for _, check := range recorded.Checks {
-		if !slices.Contains(r.Checks, check) {
-			faults = append(faults, "no test any more: "+check)
-		}
-	}
-	for _, check := range r.Checks {
-		if !slices.Contains(recorded.Checks, check) {
-			faults = append(faults, "a test that is not recorded: "+check)
-		}
-	}
-	grown, others := r.grown(recorded)
-	faults, changes = append(faults, grown...), append(changes, others...)
+	faults = append(faults, others("part", r.Parts, recorded.Parts)...)
+	faults = append(faults, others("test", r.Checks, recorded.Checks)...)
+	grown, programs := r.grown(recorded)
+	faults, changes = append(faults, grown...), append(changes, programs...)
 	if r.Version == recorded.Version {
 		return found{faults: append(faults, changes...)}
 	}
@@ -149,24 +145,40 @@ func (r result) differences(recorded result) found {
 	return found{faults, changes}
 }
 
+// others lists what only one of both has.
+func others(what string, now, recorded []string) []string {
+	var out []string
+	for _, name := range recorded {
+		if !slices.Contains(now, name) {
+			out = append(out, fmt.Sprintf("%s %s is no more", what, name))
+		}
+	}
+	for _, name := range now {
+		if !slices.Contains(recorded, name) {
+			out = append(out, fmt.Sprintf("%s %s is not recorded", what, name))
+		}
+	}
+	return out
+}
+
 // grown compares what the verifier had to do, and lists the programs that only one
 // of both has: which there are follows from the capabilities.
-func (r result) grown(recorded result) (grown, others []string) {
+func (r result) grown(recorded result) (grown, programs []string) {
 	for _, program := range slices.Sorted(maps.Keys(r.Instructions)) {
 		now, before := r.Instructions[program], recorded.Instructions[program]
 		switch {
 		case before == 0:
-			others = append(others, fmt.Sprintf("program %s is not recorded: %d instructions verified", program, now))
+			programs = append(programs, fmt.Sprintf("program %s is not recorded: %d instructions verified", program, now))
 		case now > before+before*growth/100:
 			grown = append(grown, fmt.Sprintf("program %s: %d instructions verified, %d were recorded", program, now, before))
 		}
 	}
 	for _, program := range slices.Sorted(maps.Keys(recorded.Instructions)) {
 		if r.Instructions[program] == 0 {
-			others = append(others, fmt.Sprintf("program %s is no more", program))
+			programs = append(programs, fmt.Sprintf("program %s is no more", program))
 		}
 	}
-	return grown, others
+	return grown, programs
 }
 
 // Where the results and the page are, from the module's root.

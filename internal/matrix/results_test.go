@@ -60,6 +60,7 @@ func recordedSample() result {
 		Release: "6.1", Version: "6.1.0-1",
 		Capabilities: []capability{{Name: "netfilter links", Lost: "speed"}, {Name: "BTF", Available: true}},
 		Ways:         map[string][]string{"dnat": {"a/eth0: qdisc @ a/eth0 → prerouting @ host"}},
+		Parts:        []string{"app"},
 		Checks:       []string{"TestTruth"},
 		Instructions: map[string]int{"hs_a": 1000, "hs_b": 10},
 	}
@@ -82,8 +83,9 @@ func TestDifferences(t *testing.T) {
 		"capability removed":  {func(r *result) { r.Capabilities = r.Capabilities[:1] }, "BTF: not asked for", false},
 		"hops":                {func(r *result) { r.Ways["dnat"][0] += " → bridge" }, "hops of dnat", true},
 		"topology removed":    {func(r *result) { delete(r.Ways, "dnat") }, "dnat", false},
-		"test removed":        {func(r *result) { r.Checks = nil }, "no test any more: TestTruth", false},
-		"test added":          {func(r *result) { r.Checks = append(r.Checks, "TestB") }, "not recorded: TestB", false},
+		"part removed":        {func(r *result) { r.Parts = nil }, "part app is no more", false},
+		"test removed":        {func(r *result) { r.Checks = nil }, "test TestTruth is no more", false},
+		"test added":          {func(r *result) { r.Checks = append(r.Checks, "TestB") }, "test TestB is not recorded", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := recordedSample()

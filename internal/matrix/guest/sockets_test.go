@@ -104,6 +104,7 @@ func (s scene) accepted(t *testing.T) {
 			t.Errorf("waited %v, of %v to %v: %+v", waited, late, most, c.Sock)
 		}
 	}
+	part(t, "accept_wait")
 }
 
 func (s scene) exchanged(t *testing.T) {
@@ -140,6 +141,16 @@ func (s scene) exchanged(t *testing.T) {
 			t.Fatalf("the server's record is %+v, the client's %+v", x, c)
 		}
 	}
+	part(t, "request", "request_network", "sock_recv", "app", "app_body", "response_network")
+}
+
+// part tells that this kernel lets a part of an exchange, or of a connection, be
+// measured.
+func part(t *testing.T, names ...string) {
+	t.Helper()
+	for i, name := range names {
+		t.Attr("part_"+itoa(i), name)
+	}
 }
 
 func (s scene) connected(t *testing.T) {
@@ -159,6 +170,7 @@ func (s scene) connected(t *testing.T) {
 	if got[0] != made || got[syscall.ECONNREFUSED] != refused || len(got) != 2 {
 		t.Errorf("connects %v, want %d and %d refused", got, made, refused)
 	}
+	part(t, "connect")
 }
 
 var closedPort = netip.AddrPortFrom(netip.MustParseAddr(addrB), port+1).String()
