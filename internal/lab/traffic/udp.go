@@ -12,16 +12,18 @@ import (
 	"github.com/hopscope/hopscope/internal/lab/outcome"
 )
 
-// echoTimeout is how long a datagram's echo may take before it counts as lost.
+// echoTimeout is how long an echo may take before it counts as lost, unless asked
+// otherwise.
 const echoTimeout = 500 * time.Millisecond
 
 // sender is one run of the mode "udp".
 type sender struct {
-	conn   net.Conn
-	size   int
-	counts *tally
-	sentAt []atomic.Int64 // by serial number, ns since start; 0: not sent or answered
-	start  time.Time
+	conn    net.Conn
+	size    int
+	counts  *tally
+	timeout time.Duration  // for each echo
+	sentAt  []atomic.Int64 // by serial number, ns since start; 0: not sent or answered
+	start   time.Time
 }
 
 // datagrams is the mode "udp". Datagrams are numbered from 0, in the first 8
@@ -30,6 +32,7 @@ func datagrams(ctx context.Context, args []string) (outcome.Result, error) {
 	c := newClient("udp", 1000)
 	size := c.flags.Int("size", 64, "bytes of payload, 16 to 65507")
 	echo := c.flags.Bool("echo", true, "ask for echoes; without a rate, each datagram waits for the last one's")
+	timeout := c.flags.Duration("timeout", echoTimeout, "wait this long for each echo")
 	ctx, cancel, err := c.parse(ctx, args)
 	if err != nil {
 		return outcome.Result{}, err
@@ -45,7 +48,7 @@ func datagrams(ctx context.Context, args []string) (outcome.Result, error) {
 	defer conn.Close()
 
 	s := &sender{
-		conn: conn, size: *size, counts: newTally(), start: time.Now(), sentAt: make([]atomic.Int64, c.count),
+		conn: conn, size: *size, timeout: *timeout, counts: newTally(), start: time.Now(), sentAt: make([]atomic.Int64, c.count),
 	}
 	switch {
 	case !*echo:
@@ -111,7 +114,7 @@ func (s *sender) pingPong(ctx context.Context, c *client) {
 			s.counts.fail(err)
 			continue
 		}
-		if err := s.receive(in, time.Now().Add(echoTimeout)); err != nil {
+		if err := s.receive(in, time.Now().Add(s.timeout)); err != nil {
 			s.counts.fail(err)
 		}
 	}
@@ -139,7 +142,7 @@ func (s *sender) paced(ctx context.Context, c *client) {
 	in := make([]byte, s.size)
 	total := -1 // not known before the last is sent
 	for answered := 0; answered != total; {
-		err := s.receive(in, time.Now().Add(echoTimeout))
+		err := s.receive(in, time.Now().Add(s.timeout))
 		var timeout net.Error
 		switch {
 		case err == nil:

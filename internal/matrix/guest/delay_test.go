@@ -69,7 +69,7 @@ type hopTimes map[string][]time.Duration
 // hopTimes sends datagrams, 25 ms apart.
 func (s scene) hopTimes(t *testing.T, from *namespace, to string, e journey.Ending) hopTimes {
 	t.Helper()
-	win := s.during(t, atOnce, func() { from.run(t, "udp", "--count", "20", "--rate", "40", at(to)) })
+	win := s.during(t, atOnce, func() { from.run(t, echoed("--count", "20", "--rate", "40", at(to))...) })
 	times := hopTimes{}
 	for _, j := range win.pick(bornAt(from.place(t, "eth0")), ended(e), ofProto(journey.ProtoUDP)) {
 		for _, hop := range j.Hops(nil) {

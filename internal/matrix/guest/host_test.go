@@ -66,7 +66,7 @@ func (s scene) vxlan(t *testing.T) {
 		end.ns.address(t, "vx0", end.ip+"/26")
 	}
 	s.nameDevices(t)
-	s.a.run(t, "udp", "--count", "3", at(tunnelB))
+	s.a.run(t, echoed("--count", "3", at(tunnelB))...)
 	s.settle(t, atOnce)
 	way := func(from, port, out, to string) string {
 		return path("qdisc @ "+from+"/vx0", "encap @ "+from+"/vx0", leaves(from, port), "bridge @ host/"+port,
@@ -96,7 +96,7 @@ func (s scene) macvlan(t *testing.T) {
 	s.names[mac.place(t, "mac0")] = "mac/mac0"
 	neighbour(t, mac, "mac0", addrWire, s.wire.link(t, "eth1"))
 	neighbour(t, s.wire, "eth1", addrMac, mac.link(t, "mac0"))
-	win := s.during(t, atOnce, func() { mac.run(t, "udp", "--count", itoa(count), at(addrWire)) })
+	win := s.during(t, atOnce, func() { mac.run(t, echoed("--count", itoa(count), at(addrWire))...) })
 	t.Logf("%d tracked, endings %v, lost %v, notes %v", win.tracked, win.endings, win.lost, win.notes)
 	for _, c := range []struct {
 		born   journey.Place

@@ -88,6 +88,10 @@ func listening(pid, port int) bool {
 	return err == nil && bytes.Contains(table, fmt.Appendf(nil, ":%04X 00000000000000000000000000000000:0000 0A", port))
 }
 
+// echoed is traffic of datagrams that all have their echo, however busy the machine
+// is that emulates this one.
+func echoed(args ...string) []string { return append([]string{"udp", "--timeout", "10s"}, args...) }
+
 // run runs the traffic program to its end. Nothing that it sends may fail.
 func (ns *namespace) run(t *testing.T, args ...string) {
 	t.Helper()

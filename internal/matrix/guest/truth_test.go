@@ -32,7 +32,7 @@ func TestTruth(t *testing.T) {
 	}
 	// Neighbours, routes and bridge ports learn who is where.
 	for _, to := range []string{addrB, addrB6, addrOut, addrWire} {
-		w.a.run(t, "udp", "--count", "3", at(to))
+		w.a.run(t, echoed("--count", "3", at(to))...)
 	}
 	s := scene{world: w, recorder: newRecorder(t)}
 	s.settle(t, atOnce)
@@ -95,7 +95,7 @@ func (c class) quiet() time.Duration {
 }
 
 var (
-	udp     = class{"udp", journey.ProtoUDP, []string{"udp", "--count", "100"}, 0.98}
+	udp     = class{"udp", journey.ProtoUDP, echoed("--count", "100"), 0.98}
 	rr      = class{"request-response", journey.ProtoTCP, []string{"rr", "--count", "100"}, 0.98}
 	short   = class{"short", journey.ProtoTCP, []string{"short", "--count", "40"}, 0.85}
 	bulk    = class{"bulk", journey.ProtoTCP, []string{"bulk", "--bytes", "4000000"}, 0.95}
