@@ -103,21 +103,26 @@ func (o options) matrix(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	if err := failures(outcomes); err != nil {
-		return err
-	}
-	if o.run != "" {
-		return nil // a part of the tests says nothing of the whole
-	}
-	var results []result
+	results, err := o.results(outcomes)
+	return errors.Join(err, judge(root, results, o.update))
+}
+
+// results are those of the guests in which all tests passed; a part of the tests
+// says nothing of the whole.
+func (o options) results(outcomes []outcome) (results []result, err error) {
 	for _, out := range outcomes {
-		r, err := collect(out)
-		if err != nil {
-			return fmt.Errorf("kernel %s: %w", out.kernel.version, err)
+		failed := out.verdict()
+		if failed == nil && o.run == "" {
+			var r result
+			if r, failed = collect(out); failed == nil {
+				results = append(results, r)
+			}
 		}
-		results = append(results, r)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("kernel %s: %w", out.kernel.version, failed))
+		}
 	}
-	return judge(root, results, o.update)
+	return results, err
 }
 
 // prepare gets the kernels while it builds what runs on them.
@@ -131,14 +136,4 @@ func (o options) prepare(ctx context.Context, root, work string) (kernels []kern
 		return cmp.Compare(slices.Index(started, x.release), slices.Index(started, y.release))
 	})
 	return kernels, tests, errors.Join(noKernels, err)
-}
-
-func failures(outcomes []outcome) error {
-	var errs []error
-	for _, out := range outcomes {
-		if err := out.verdict(); err != nil {
-			errs = append(errs, fmt.Errorf("kernel %s: %w", out.kernel.version, err))
-		}
-	}
-	return errors.Join(errs...)
 }
