@@ -56,8 +56,10 @@ type dropRule struct {
 // dropRules are tried in order; what no rule knows is a loss.
 func dropRules() []dropRule {
 	return []dropRule{
-		// The receive queue of a socket that closes (inet_csk_destroy_sock).
-		{reason: "QUEUE_PURGE", at: []string{"sk_stream_kill_queues", "inet_sock_destruct"}, class: ClassUnread},
+		// The receive queue of a socket that closes (inet_csk_destroy_sock), and
+		// of a connection whose listener closes before it was accepted
+		// (inet_child_forget).
+		{reason: "QUEUE_PURGE", at: []string{"sk_stream_kill_queues", "inet_sock_destruct", "tcp_disconnect"}, class: ClassUnread},
 		{reason: "NOT_SPECIFIED", at: []string{"udp_destruct_common", "udp_destruct_sock", "udpv6_destruct_sock", "sk_stream_kill_queues", "inet_sock_destruct"}, class: ClassUnread},
 		// A segment for a socket that closed meanwhile (tcp_rcv_state_process).
 		{reason: "TCP_CLOSE", class: ClassUnread},

@@ -111,6 +111,7 @@ func TestClassify(t *testing.T) {
 		{"NOT_SPECIFIED", "tcp_v4_rcv_other", ClassLoss},
 		{"NOT_SPECIFIED", "udp_destruct_common+1", ClassUnread},
 		{"QUEUE_PURGE", "sk_stream_kill_queues+0x7f", ClassUnread},
+		{"QUEUE_PURGE", "tcp_disconnect+0x1d4", ClassUnread},
 		{"QUEUE_PURGE", "qdisc_reset_queue", ClassLoss},
 		{"NO_SOCKET", "tcp_v4_rcv", ClassLoss},
 		{"TCP_OLD_DATA", "tcp_data_queue", ClassDuplicate},
