@@ -3,14 +3,13 @@
 package tui
 
 import (
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/tui/container"
 	"github.com/hopscope/hopscope/tui/digest"
@@ -64,7 +63,7 @@ type app struct {
 	again    bool // pull once more: what is asked for has changed meanwhile
 	tick     int  // the tick that is waited for
 	err      error
-	crash    error // what Run returns
+	crash    *crash.Error // what Run returns
 
 	input       string // the filter that is being typed
 	typing      bool
@@ -111,7 +110,7 @@ type frameMsg struct {
 }
 
 // crashMsg tells that making a frame panicked.
-type crashMsg struct{ err error }
+type crashMsg struct{ err *crash.Error }
 
 // tickMsg is the time to pull again.
 type tickMsg struct{ n int }
@@ -136,7 +135,7 @@ func (a *app) pull() tea.Cmd {
 	return func() (msg tea.Msg) {
 		defer func() { // bubbletea would lose what it says
 			if r := recover(); r != nil {
-				msg = crashMsg{fmt.Errorf("%v\n%s", r, debug.Stack())}
+				msg = crashMsg{crash.Of(r)}
 			}
 		}()
 		begin := now()

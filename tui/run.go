@@ -16,6 +16,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/term"
 
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/tui/look"
 )
 
@@ -55,8 +56,9 @@ func (o Options) withDefaults() Options {
 }
 
 // Run shows the feed until the user quits or ctx ends; both are no errors. The
-// terminal is restored, also after a panic. Errors match ErrNoTerminal where
-// there is no terminal.
+// terminal is restored, also after a panic, of goroutines that crash.Go began too:
+// the error is then a *crash.Error. Errors match ErrNoTerminal where there is no
+// terminal.
 func Run(ctx context.Context, feed Feed, o Options) error {
 	o = o.withDefaults()
 	if err := needTerminal(o); err != nil {
@@ -65,6 +67,8 @@ func Run(ctx context.Context, feed Feed, o Options) error {
 	// bubbletea takes care of SIGINT and SIGTERM.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
 	defer stop()
+	ctx, release := crash.Catch(ctx)
+	defer release()
 	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithAltScreen()}
 	if !o.NoMouse {
 		opts = append(opts, tea.WithMouseCellMotion())
@@ -72,7 +76,11 @@ func Run(ctx context.Context, feed Feed, o Options) error {
 	screen := newApp(feed, o, lipgloss.NewRenderer(o.Out))
 	_, err := tea.NewProgram(screen, opts...).Run()
 	if screen.crash != nil {
-		return fmt.Errorf("live screen: this is a bug, please report it: %w", screen.crash)
+		return fmt.Errorf("live screen: %w", screen.crash)
+	}
+	var crashed *crash.Error
+	if errors.As(context.Cause(ctx), &crashed) {
+		return crashed
 	}
 	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
 		return nil

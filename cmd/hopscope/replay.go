@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/replay"
 	"github.com/hopscope/hopscope/tui"
@@ -70,7 +71,7 @@ func watchCapture(cmd *cobra.Command, name string, f *replayFlags) error {
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	played := make(chan error, 1)
-	go func() { played <- player.Run(ctx) }()
+	crash.Go(func() { played <- player.Run(ctx) })
 	feed := &replayFeed{Player: player}
 	if names := part.choice.Containers; len(names) > 0 {
 		sel, err := part.contents.View.Select(names)
@@ -81,6 +82,9 @@ func watchCapture(cmd *cobra.Command, name string, f *replayFlags) error {
 	}
 	err = tui.Run(ctx, feed, screen)
 	stop()
+	if crashed(err) {
+		return err
+	}
 	return errors.Join(err, <-played)
 }
 

@@ -3,15 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hopscope/hopscope/pkg/capture"
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/pipeline"
@@ -74,31 +73,29 @@ func top(ctx context.Context, f *topFlags) error {
 	if err != nil {
 		return err
 	}
-	defer session.Close()
 	if err := dropPrivileges(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
+		return errors.Join(err, session.Close())
 	}
 	feed := newLiveFeed(session)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	collected := make(chan error, 1)
-	go func() { collected <- unpanicked(stop, func() error { return session.Run(ctx) }) }()
-	go feed.history.Run(ctx)
+	crash.Go(func() { collected <- session.Run(ctx) })
+	crash.Go(func() { feed.history.Run(ctx) })
 	err = tui.Run(ctx, feed, screen)
 	stop()
+	if crashed(err) {
+		return err
+	}
 	return errors.Join(err, <-collected, feed.close(), session.Close())
 }
 
-// unpanicked turns a panic into an error and ends the screen, which restores
-// the terminal: a trace of calls that is written across it cannot be read.
-func unpanicked(stop func(), run func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("this is a bug, please report it: %v\n%s", r, debug.Stack())
-			stop()
-		}
-	}()
-	return run()
+// crashed says that the program is to end at once: to wait for what still runs
+// may be in vain. The kernel takes tracing down with the process, and a capture
+// is whole up to its last flush.
+func crashed(err error) bool {
+	var crash *crash.Error
+	return errors.As(err, &crash)
 }
 
 // liveFeed shows a running session.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -90,7 +91,7 @@ func newWriter(out sink, o Options) (*Writer, error) {
 	if every <= 0 {
 		every = flushEvery
 	}
-	go w.flushRegularly(every)
+	crash.Go(func() { w.flushRegularly(every) })
 	return w, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/pkg/crash"
 )
 
 const (
@@ -51,11 +53,11 @@ func (c cgroupV2) watch(ctx context.Context) (<-chan cgroupBirth, error) {
 		return nil, err
 	}
 	w.old = false
-	go func() {
+	crash.Go(func() {
 		<-ctx.Done()
 		_ = w.file.Close() // ends the reading
-	}()
-	go w.run(ctx, c.mount)
+	})
+	crash.Go(func() { w.run(ctx, c.mount) })
 	return out, nil
 }
 

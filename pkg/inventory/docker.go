@@ -13,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
+
+	"github.com/hopscope/hopscope/pkg/crash"
 )
 
 // inspectors bounds how many containers are inspected at once: the engine
@@ -79,7 +81,9 @@ func concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range min(inspectors, n) {
-		wg.Go(func() {
+		wg.Add(1)
+		crash.Go(func() {
+			defer wg.Done()
 			for i := range next {
 				f(i)
 			}
@@ -144,7 +148,7 @@ func (d *docker) Events(ctx context.Context) (<-chan Event, <-chan error) {
 	}
 	in, errs := d.api.Events(ctx, events.ListOptions{Filters: f})
 	out, ended := make(chan Event, 64), make(chan error, 1)
-	go func() {
+	crash.Go(func() {
 		for {
 			select {
 			case m := <-in:
@@ -160,6 +164,6 @@ func (d *docker) Events(ctx context.Context) (<-chan Event, <-chan error) {
 				return
 			}
 		}
-	}()
+	})
 	return out, ended
 }

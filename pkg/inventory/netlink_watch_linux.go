@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/hopscope/hopscope/pkg/crash"
 )
 
 const (
@@ -24,7 +26,7 @@ func (n netlinkDevices) Watch(ctx context.Context, host Namespace) (<-chan struc
 	if err != nil {
 		return nil, err
 	}
-	go func() {
+	crash.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
@@ -41,7 +43,7 @@ func (n netlinkDevices) Watch(ctx context.Context, host Namespace) (<-chan struc
 				broken = again
 			}
 		}
-	}()
+	})
 	return changed, nil
 }
 
@@ -70,8 +72,8 @@ func (netlinkDevices) subscribe(ctx context.Context, host Namespace, changed cha
 		cancel()
 		return nil, fmt.Errorf("subscribe to addresses: %w", err)
 	}
-	go forward(cancel, links, changed)
-	go forward(cancel, addrs, changed)
+	crash.Go(func() { forward(cancel, links, changed) })
+	crash.Go(func() { forward(cancel, addrs, changed) })
 	return ctx.Done(), nil
 }
 

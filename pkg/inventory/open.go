@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+
+	"github.com/hopscope/hopscope/pkg/crash"
 )
 
 // Options say where to look. The zero value means this host.
@@ -74,10 +76,10 @@ func Open(ctx context.Context, o Options) (*Inventory, error) {
 	if err != nil {
 		inv.note("births", fmt.Sprintf("containers that live for less than a second may have no name: %v", err))
 	}
-	go func() {
+	crash.Go(func() {
 		defer close(inv.done)
 		inv.run(ctx, feed, links, births)
-	}()
+	})
 	return inv, nil
 }
 

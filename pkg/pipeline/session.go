@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/pkg/hostcounters"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -147,10 +148,10 @@ func (s *Session) Run(ctx context.Context) error {
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan struct{})
-	go func() {
+	crash.Go(func() {
 		defer close(done)
 		s.watch(watch)
-	}()
+	})
 	err := s.probe.Read(ctx, Drain, probe.Records{Journey: s.pipe.Record, Event: s.event, DNS: s.pipe.DNS})
 	s.pipe.EndEvents()
 	stop()

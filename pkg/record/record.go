@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/capture"
+	"github.com/hopscope/hopscope/pkg/crash"
 	"github.com/hopscope/hopscope/pkg/dns"
 	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
@@ -110,7 +111,7 @@ func start(s *pipeline.Session, o Options, begin func(capture.Options) (*capture
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	s.AddSink(r.sink)
-	go r.run(ctx)
+	crash.Go(func() { r.run(ctx) })
 	return r, nil
 }
 

@@ -8,11 +8,11 @@ import (
 )
 
 // crashing is a feed that panics: where the screen is painted (which asks a
-// player where it stands), where keys are handled (space pauses a player), or
-// where a frame is pulled.
+// player where it stands), where keys are handled (space pauses a player),
+// where a frame is pulled, or in the goroutine that collects.
 type crashing struct {
 	tui.Feed
-	at   string // view, update, pull
+	at   string // view, update, pull, collect
 	from time.Time
 }
 

@@ -164,14 +164,15 @@ func TestSignalRestoresTheTerminal(t *testing.T) {
 	}
 }
 
-// TestPanicRestoresTheTerminal lets the screen crash where it is painted, where
-// keys are handled, and where frames are pulled.
+// TestPanicRestoresTheTerminal lets the program crash where the screen is painted,
+// where keys are handled, where frames are pulled, and in a goroutine that has
+// nothing to do with the screen.
 func TestPanicRestoresTheTerminal(t *testing.T) {
 	demo := filepath.Join(t.TempDir(), "demo")
 	if out, err := exec.Command("go", "build", "-o", demo, "github.com/hopscope/hopscope/tui/internal/demo").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	for _, at := range []string{"view", "update", "pull"} {
+	for _, at := range []string{"view", "update", "pull", "collect"} {
 		term := terminal.Open(t, 80, 24)
 		term.Press(demo+" -past 3 -crash "+at, "Enter")
 		term.Await("[1 Overview]")
