@@ -130,6 +130,9 @@ func TestNamesOnTheEngine(t *testing.T) {
 		}
 	}
 	checkPlaces(t, v, hostNS, web, db, plain, front, back)
+	if joined, _ := v.Container(side.ID); len(joined.Networks) != 1 || joined.Networks[0].Network != "bridge" || joined.Networks[0].Interface != plain.Links[0].Name {
+		t.Errorf("who joined another's namespace is in its network: %+v", joined.Networks)
+	}
 
 	c, _ := v.Container(web.ID)
 	if c.Service != "web" || c.Project != "shop" || c.State != "running" || !strings.HasPrefix(c.Image, "hopscope-lab/traffic") {
