@@ -34,7 +34,7 @@ const (
 )
 
 func titles() []string {
-	return []string{"Overview", "Container", "Flame", "Heat map", "Drops", "Map"}
+	return []string{"Overview", "Container", "Flame", "Heat map", "Drops/Retrans", "Map"}
 }
 
 // app is the bubbletea model. It is changed in place: bubbletea has one

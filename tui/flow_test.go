@@ -111,6 +111,83 @@ func TestSortGroupFilter(t *testing.T) {
 	d.sees(t, "7 ends")
 }
 
+// TestFilterBy each of what the screen says that it looks into.
+func TestFilterBy(t *testing.T) {
+	w := fake.Shop()
+	c := &w.Containers[4] // worker
+	c.Networks[0].Network, c.Networks[0].Driver, c.Service, c.Image, c.Project = "backnet", "macvlan", "mailer", "ghcr/postbox:2", "office"
+	d := drive(t, shopFeed(w, 12), termenv.Ascii, Options{}, 120, 40)
+	for what, text := range map[string]string{"network": "Backnet", "service": "mailer", "image": "postbox", "project": "office"} {
+		d.press("/")
+		for _, r := range text {
+			d.press(string(r))
+		}
+		d.press("enter")
+		if v := d.View(); !strings.Contains(v, " 1 ends") || !strings.Contains(v, ">  worker") {
+			t.Errorf("by %s:\n%s", what, v)
+		}
+		d.press("esc")
+	}
+	d.press("/", "n", "o", "n", "e", "enter")
+	d.sees(t, `nothing has "none"`)
+}
+
+// TestFindingsCanBeRead whole on a small terminal, by keys and by the mouse.
+func TestFindingsCanBeRead(t *testing.T) {
+	w := fake.Shop()
+	feed := shopFeed(w, past)
+	d := drive(t, feed, termenv.Ascii, Options{}, 80, 24)
+	d.misses(t, "evidence")
+	d.sees(t, "f reads all 4 findings", " f findings ")
+	d.press("f")
+	d.sees(t, " findings, 4", "evidence   tcp/8080 request: mean 8.09ms, p99 36.0ms", "mend       packets wait")
+	d.press("down", "down")
+	d.sees(t, "> !  shop-db-1 was held back", "tasks of it were throttled for 1.20s", "docker update --cpus")
+	w.Second(feed.History, past) // the numbers change, and it is still the same
+	d.send(tickMsg{d.tick})
+	d.sees(t, "> !  shop-db-1 was held back")
+	d.press("end")
+	d.sees(t, "of shop-api-1's response time to shop-front-1", "mend ")
+	d.press("esc")
+	d.sees(t, ">  shop-front-1", "worst p99 first")
+	d.send(tea.MouseMsg{X: 10, Y: headerLines + 4, Button: tea.MouseButtonLeft, Action: tea.MouseActionPress})
+	d.sees(t, "> !  shop-db-1 was held back", "docker update --cpus")
+	d.press("f")
+	d.misses(t, "evidence")
+	quiet := drive(t, shopFeed(fake.New([]string{"web"}), 2), termenv.Ascii, Options{}, 80, 24)
+	quiet.misses(t, "f reads")
+	quiet.press("f")
+	quiet.sees(t, "nothing was found")
+}
+
+// TestRetransmitsAreRows like drops: with a cursor, groups, a filter, and what they
+// mean.
+func TestRetransmitsAreRows(t *testing.T) {
+	d := shop(t)
+	d.press("5")
+	d.sees(t, "30 packets dropped, 30 sent again by TCP", "retransmit rto", "retransmit fast")
+	d.press("enter", "down")
+	d.sees(t, ">        20", "fast retransmit: later segments had arrived", "mend       look for a queue", "NETFILTER_DROP")
+	d.press("down")
+	d.sees(t, ">        10", "retransmission timeout", "ss -ti")
+	d.press("esc", "g", "g", "g")
+	d.sees(t, "by container", "30      3.00  retransmit fast ...")
+	d.press("/", "r", "t", "o", "enter")
+	d.sees(t, "0 packets dropped, 10 sent again by TCP")
+	d.misses(t, "NETFILTER_DROP")
+}
+
+// TestTranslatedAddresses are on the map, and told of a conversation.
+func TestTranslatedAddresses(t *testing.T) {
+	d := shop(t)
+	d.press("6")
+	d.sees(t, "published ports and NAT", "port 8088 → shop-front-1:80 (dnat)", "worker → outside as host (snat)")
+	d.press("/", "8", "0", "8", "8", "enter", "down", "enter")
+	d.sees(t, "[2 Container]", " shop-front-1 · running")
+	d.press("down")
+	d.sees(t, "> ← 203.0.113.9", "network shop · dnat · published as 8088")
+}
+
 // TestCursorStaysWithItsRow moves the cursor off the top and lets others
 // overtake.
 func TestCursorStaysWithItsRow(t *testing.T) {
@@ -215,7 +292,7 @@ func TestHelpKnowsWhatThereIs(t *testing.T) {
 	full.press("?")
 	full.sees(t, "record", "export")
 	full.press("5")
-	full.sees(t, "[5 Drops]", "packets dropped")
+	full.sees(t, "[5 Drops/Retrans]", "packets dropped")
 }
 
 // files is a feed that can write files.

@@ -39,14 +39,22 @@ func (a *app) keyLines(title string, bindings []key.Binding) []string {
 
 func (a *app) words() []string {
 	var out []string
+	estimate := "an estimate: not measured, but concluded"
+	if a.look.ASCII {
+		estimate = "after a number: an estimate; else cut off"
+	}
 	for _, w := range [][2]string{
 		{"hop", "time between two places of a packet's way"},
-		{"share", "of the path's whole time; overview: of its"},
-		{"", "slowest 1 %"},
-		{"tail", "share among the slowest 1 % of packets"},
+		{"share", "of the time of all packets of the path"},
+		{"tail", "share of the time of the slowest 1 %"},
 		{"p99", "99 of 100 packets took less"},
+		{"█──┤", "bar: the mean (W: others), line: on to p99"},
+		{"█──›", "the same, beyond the edge"},
+		{"~", estimate},
 		{"lost", "packets this tool lost sight of, not drops"},
-		{"drops", "packets that the network lost"},
+		{"drops", "packets that the network lost, in the row"},
+		{"", "of whom they died at, whoever sent them"},
+		{"retr", "segments that TCP sent again, by sender"},
 		{"†", "a container that does not run any more"},
 	} {
 		out = append(out, a.look.Line(false, look.Cell{Text: "  " + w[0], Width: 8, Role: look.Accent}, look.Cell{Text: w[1]}))

@@ -61,14 +61,23 @@ type tab struct {
 }
 
 func (a *app) tabList() []tab {
+	out := a.tabsOf(false)
+	if out[len(out)-1].to > a.width {
+		out = a.tabsOf(true)
+	}
+	return out
+}
+
+// tabsOf has the name of the screen at hand, and those of the others unless they
+// are to be short.
+func (a *app) tabsOf(short bool) []tab {
 	var out []tab
 	x := 0
-	names := titles()
-	for i, name := range names {
+	for i, name := range titles() {
 		text := fmt.Sprintf(" %d %s ", i+1, name)
 		if i == a.at {
 			text = fmt.Sprintf("[%d %s]", i+1, name)
-		} else if a.width < 66 {
+		} else if short {
 			text = fmt.Sprintf(" %d", i+1)
 		}
 		out = append(out, tab{text, x, x + len(text)})
@@ -102,7 +111,10 @@ func (a *app) tabs() string {
 		host = a.d.Frame.Snapshot.Host
 	}
 	if rest := a.width - used - 1; rest > 0 {
-		cells = append(cells, look.Cell{Text: "hopscope " + host, Width: rest, Right: true, Role: look.Dim})
+		if named := "hopscope " + host; look.Width(named) <= rest {
+			host = named
+		}
+		cells = append(cells, look.Cell{Text: host, Width: rest, Right: true, Role: look.Dim})
 	}
 	return a.look.Line(false, cells...)
 }
@@ -146,12 +158,17 @@ func (a *app) stateCells(detail int) []look.Cell {
 		lost = look.Cell{Text: " · LOST " + a.lostText(detail), Role: look.Bad}
 	}
 	tracked := look.Cell{Text: " · tracked " + brief(acc.Tracked)}
-	if detail == 0 {
-		return append(cells, lost, look.Cell{Text: " · " + sampleText(acc.SampleRate, false)}, tracked)
+	if detail < 4 {
+		tracked.Text += " (" + sampleText(acc.SampleRate, false) + ")"
 	}
-	return append(cells, tracked, lost,
-		look.Cell{Text: " · " + sampleText(acc.SampleRate, detail >= 4)},
-		look.Cell{Text: costText(cost, detail >= 5), Role: look.Dim})
+	if detail == 0 {
+		return append(cells, lost, tracked)
+	}
+	cells = append(cells, tracked, lost)
+	if detail >= 4 {
+		cells = append(cells, look.Cell{Text: " · " + sampleText(acc.SampleRate, true)})
+	}
+	return append(cells, look.Cell{Text: costText(cost, detail >= 5), Role: look.Dim})
 }
 
 func (a *app) windowText() string {
@@ -210,10 +227,12 @@ func brief(n uint64) string {
 
 func sampleText(rate float64, full bool) string {
 	switch {
-	case rate > 0 && !full:
-		return fmt.Sprintf("1/%.0f", 1/rate)
+	case rate >= 1 && !full:
+		return "all"
 	case rate >= 1:
 		return "every packet"
+	case rate > 0 && !full:
+		return fmt.Sprintf("1 of %.0f", 1/rate)
 	case rate > 0:
 		return fmt.Sprintf("1 in %.0f packets", 1/rate)
 	}

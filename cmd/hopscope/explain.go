@@ -13,14 +13,15 @@ import (
 func explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [REASON...]",
-		Short: "Say what a drop reason means, and what usually mends it",
+		Short: "Say what a drop reason or a kind of retransmission means, and what usually mends it",
 		Long: `explain says what the kernel means by the reasons for which it drops packets, and
+by those for which TCP sends them again (rto, fast, tlp, syn, synack, other), and
 what usually mends it. Without arguments it explains all of them.`,
 		Example: `  hopscope explain NETFILTER_DROP
-  hopscope explain tcp_listen_overflow`,
+  hopscope explain tcp_listen_overflow rto`,
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var names []string
-			for _, r := range dropreason.All() {
+			for _, r := range append(dropreason.All(), dropreason.Retransmits()...) {
 				names = append(names, r.Names...)
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
@@ -30,12 +31,15 @@ what usually mends it. Without arguments it explains all of them.`,
 }
 
 func explain(w io.Writer, names []string) error {
-	reasons := dropreason.All()
+	reasons := append(dropreason.All(), dropreason.Retransmits()...)
 	if len(names) > 0 {
 		reasons = nil
 	}
 	for _, name := range names {
 		r, ok := dropreason.Find(name)
+		if !ok {
+			r, ok = dropreason.FindRetransmit(name)
+		}
 		if !ok {
 			return usage(unknownReason(name))
 		}

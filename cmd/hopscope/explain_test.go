@@ -15,7 +15,11 @@ func TestExplain(t *testing.T) {
 		t.Errorf("%v: %s", err, out.String())
 	}
 	out.Reset()
-	if err := explain(&out, nil); err != nil || strings.Count(out.String(), "\n  mend: ") != len(dropreason.All()) {
+	if err := explain(&out, nil); err != nil || strings.Count(out.String(), "\n  mend: ") != len(dropreason.All())+len(dropreason.Retransmits()) {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	out.Reset()
+	if err := explain(&out, []string{"tlp"}); err != nil || !strings.Contains(out.String(), "tail loss probe") {
 		t.Errorf("%v: %s", err, out.String())
 	}
 	out.Reset()

@@ -1,5 +1,6 @@
 // Package dropreason says what the kernel means by the reasons for which it
-// drops packets (include/net/dropreason-core.h), and what usually mends it.
+// drops packets (include/net/dropreason-core.h) and by those for which TCP sends
+// them again, and what usually mends it.
 // docs/drops.md is written from it.
 package dropreason
 
@@ -17,9 +18,10 @@ type Reason struct {
 
 // Find gives the explanation of a reason, with or without its prefix and in any
 // case of letters; false for one that is not explained.
-func Find(name string) (Reason, bool) {
-	name = Clean(name)
-	for _, r := range All() {
+func Find(name string) (Reason, bool) { return find(All(), Clean(name)) }
+
+func find(all []Reason, name string) (Reason, bool) {
+	for _, r := range all {
 		if slices.Contains(r.Names, name) {
 			return r, true
 		}
@@ -36,7 +38,7 @@ func Clean(name string) string {
 // Near are the names that hold a part of the given one, for who mistyped it.
 func Near(name string) (out []string) {
 	name = Clean(name)
-	for _, r := range All() {
+	for _, r := range append(All(), Retransmits()...) {
 		for _, n := range r.Names {
 			if name != "" && (strings.Contains(n, name) || strings.Contains(name, n)) {
 				out = append(out, n)

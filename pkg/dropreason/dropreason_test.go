@@ -9,34 +9,37 @@ import (
 
 var update = flag.Bool("update", false, "write the table of docs/drops.md")
 
-const (
-	page  = "../../docs/drops.md"
-	begin = "<!-- reasons: written by go test ./pkg/dropreason -update -->\n"
-	end   = "<!-- end of reasons -->\n"
-)
+const page = "../../docs/drops.md"
 
 func TestDocumented(t *testing.T) {
-	b, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(b), begin)
-	table, tail, ended := strings.Cut(rest, end)
-	if !ok || !ended {
-		t.Fatalf("%s has no table of reasons", page)
-	}
-	if *update {
-		if err := os.WriteFile(page, []byte(head+begin+Markdown()+end+tail), 0o644); err != nil {
+	for name, want := range map[string]string{
+		"reasons":     Markdown("reason", All()),
+		"retransmits": Markdown("kind", Retransmits()),
+	} {
+		begin := "<!-- " + name + ": written by go test ./pkg/dropreason -update -->\n"
+		end := "<!-- end of " + name + " -->\n"
+		b, err := os.ReadFile(page)
+		if err != nil {
 			t.Fatal(err)
 		}
-	} else if table != Markdown() {
-		t.Errorf("%s differs: go test ./pkg/dropreason -update writes it", page)
+		head, rest, ok := strings.Cut(string(b), begin)
+		table, tail, ended := strings.Cut(rest, end)
+		if !ok || !ended {
+			t.Fatalf("%s has no table of %s", page, name)
+		}
+		if *update {
+			if err := os.WriteFile(page, []byte(head+begin+want+end+tail), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if table != want {
+			t.Errorf("%s differs: go test ./pkg/dropreason -update writes it", page)
+		}
 	}
 }
 
 func TestEachReasonIsExplainedOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range All() {
+	for _, r := range append(All(), Retransmits()...) {
 		if len(r.Names) == 0 || r.Meaning == "" || r.Mend == "" || strings.Contains(r.Meaning+r.Mend, "|") {
 			t.Errorf("%+v", r)
 		}
@@ -57,6 +60,9 @@ func TestFind(t *testing.T) {
 	}
 	if r, ok := Find("NO_SUCH_REASON"); ok {
 		t.Errorf("%v", r)
+	}
+	if r, ok := FindRetransmit("rto"); !ok || !strings.Contains(r.Meaning, "timeout") {
+		t.Errorf("%v, %v", r, ok)
 	}
 	if near := Near("listen"); len(near) < 2 {
 		t.Errorf("near listen: %v", near)

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Markdown is the table as docs/drops.md has it.
-func Markdown() string {
+// Markdown is a table as docs/drops.md has it.
+func Markdown(title string, reasons []Reason) string {
 	var b strings.Builder
-	b.WriteString("| reason | means | what to do |\n|-|-|-|\n")
-	for _, r := range All() {
+	fmt.Fprintf(&b, "| %s | means | what to do |\n|-|-|-|\n", title)
+	for _, r := range reasons {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(r.Names, "`, `"), r.Meaning, r.Mend)
 	}
 	return b.String()

@@ -36,7 +36,8 @@ type Digest struct {
 	places map[string]Load             // likewise
 }
 
-// Cause is one reason why packets were lost sight of.
+// Cause is one reason of something, such as why packets were lost sight of, and how
+// often it was.
 type Cause struct {
 	Name  string
 	Count uint64

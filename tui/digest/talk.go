@@ -132,47 +132,52 @@ func (d *Digest) Sides(t *Talk) []*model.TCP {
 	return out
 }
 
-// Kinds tells what made TCP send segments again: "rto 1, fast 2".
-func Kinds(k model.RetransmitKinds) string {
-	return counts([]count{
+// KindsOf are the kinds of retransmissions that there were.
+func KindsOf(k model.RetransmitKinds) []Cause {
+	return there([]Cause{
 		{"rto", k.RTO}, {"fast", k.Fast}, {"tlp", k.TLP}, {"syn", k.SYN}, {"synack", k.SYNACK}, {"other", k.Other},
 	})
 }
 
-// LostAt tells where most of those that were sent again had died, of those of
-// which it is known: ", 20 lost in stack_rx @ eth0 of db".
-func LostAt(r *model.Retransmits) string {
-	if len(r.LostAt) == 0 {
-		return ""
-	}
-	at := &r.LostAt[0]
+// Kinds tells what made TCP send segments again: "rto 1, fast 2".
+func Kinds(k model.RetransmitKinds) string { return counts(KindsOf(k)) }
+
+// MostLostAt is where most of those that were sent again had died, of those of
+// which it is known; nil where it is of none.
+func MostLostAt(r *model.Retransmits) (at *model.LostAt) {
 	for i := range r.LostAt {
-		if r.LostAt[i].Count > at.Count {
+		if at == nil || r.LostAt[i].Count > at.Count {
 			at = &r.LostAt[i]
 		}
+	}
+	return at
+}
+
+// LostAt tells it: ", 20 lost in stack_rx @ eth0 of db".
+func LostAt(r *model.Retransmits) string {
+	at := MostLostAt(r)
+	if at == nil {
+		return ""
 	}
 	return fmt.Sprintf(", %s lost in %s @ %s", human.Count(at.Count), at.Hop, at.Where)
 }
 
 // Failures tells how connects failed: "refused 3, timeout 1".
 func Failures(c *model.Connects) string {
-	return counts([]count{
+	return counts(there([]Cause{
 		{"refused", c.Refused}, {"timeout", c.Timeout}, {"unreachable", c.Unreachable}, {"given up", c.Other},
-	})
+	}))
 }
 
-type count struct {
-	name string
-	n    uint64
+// there leaves out those that are 0.
+func there(all []Cause) []Cause {
+	return slices.DeleteFunc(all, func(x Cause) bool { return x.Count == 0 })
 }
 
-// counts names those that are not 0.
-func counts(all []count) string {
-	var parts []string
-	for _, x := range all {
-		if x.n > 0 {
-			parts = append(parts, x.name+" "+human.Count(x.n))
-		}
+func counts(all []Cause) string {
+	parts := make([]string, len(all))
+	for i, x := range all {
+		parts[i] = x.Name + " " + human.Count(x.Count)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -1,24 +1,22 @@
-// Package drops is the screen of packets that were lost: how many, where, of
-// whom, and what that means.
+// Package drops is the screen of packets that were lost and of those that TCP
+// sent again: how many, where, of whom, and what that means.
 package drops
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
-	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/keys"
 	"github.com/hopscope/hopscope/tui/list"
 	"github.com/hopscope/hopscope/tui/screen"
 )
 
-// grouping is what drops are added up by.
+// grouping is what events are added up by.
 type grouping uint8
 
 const (
@@ -33,7 +31,7 @@ func (g grouping) String() string {
 	return [...]string{"by reason, place and flow", "by reason", "by hop", "by container"}[g]
 }
 
-// Screen lists drops.
+// Screen lists drops, and below them retransmissions.
 type Screen struct {
 	keys    keys.Map
 	d       *digest.Digest
@@ -45,11 +43,11 @@ type Screen struct {
 	longest int // width of the longest reason
 }
 
-// row is one line: a drop, or several of one group.
+// row is one line: an event, or several of one group.
 type row struct {
+	event
 	key   string
-	drop  *model.Drop // the largest of the group
-	count uint64
+	sum   uint64
 	flows int
 }
 
@@ -62,7 +60,7 @@ func (s *Screen) Set(d *digest.Digest) {
 	s.arrange()
 }
 
-// Filter shows only the drops that have the text in reason, place or ends.
+// Filter shows only the events that have the text in reason, place or ends.
 func (s *Screen) Filter(text string) {
 	s.filter = strings.ToLower(text)
 	s.arrange()
@@ -97,7 +95,7 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	return screen.Action{}, true
 }
 
-// Click puts the cursor on a drop, or explains the one under the cursor.
+// Click puts the cursor on a row, or explains the one under the cursor.
 func (s *Screen) Click(line, _ int) screen.Action {
 	if _, again := s.list.Click(line); again {
 		s.detail = !s.detail
@@ -113,53 +111,44 @@ func (s *Screen) arrange() {
 		return
 	}
 	index := map[string]int{}
-	all := s.d.Frame.Snapshot.Drops
-	for i := range all {
-		d := &all[i]
-		if s.filter != "" && !strings.Contains(strings.ToLower(everything(d)), s.filter) {
+	for _, e := range events(&s.d.Frame.Snapshot) {
+		if s.filter != "" && !strings.Contains(strings.ToLower(e.everything()), s.filter) {
 			continue
 		}
-		k := s.keyOf(d)
+		k := s.keyOf(&e)
 		at, ok := index[k]
 		if !ok {
 			at = len(s.rows)
 			index[k] = at
-			s.rows = append(s.rows, row{key: k, drop: d})
+			s.rows = append(s.rows, row{event: e, key: k})
 		}
 		r := &s.rows[at]
-		r.count += d.Count
+		r.sum += e.count
 		r.flows++
-		if d.Count > r.drop.Count {
-			r.drop = d
+		if e.count > r.count {
+			r.event = e
 		}
 	}
 	slices.SortStableFunc(s.rows, func(x, y row) int {
-		return cmp.Or(cmp.Compare(y.count, x.count), cmp.Compare(x.key, y.key))
+		return cmp.Or(cmp.Compare(x.order(), y.order()), cmp.Compare(y.sum, x.sum), cmp.Compare(x.key, y.key))
 	})
 	s.list.Settle(len(s.rows), s.keyAt)
 }
 
-func everything(d *model.Drop) string {
-	return strings.Join([]string{d.Reason, place(d), d.Location, who(d), flow(d)}, "\n")
-}
-
-func (s *Screen) keyOf(d *model.Drop) string {
+// keyOf is the group of an event. Drops and retransmissions are never of one: the
+// one is mostly what the other comes from.
+func (s *Screen) keyOf(e *event) string {
+	what := "dropped "
+	if e.drop == nil {
+		what = "sent again "
+	}
 	switch s.group {
 	case byReason:
-		return d.Reason
+		return what + e.reason
 	case byHop:
-		return place(d)
+		return what + e.place
 	case byContainer:
-		return who(d)
+		return what + e.who
 	}
-	return everything(d)
-}
-
-func place(d *model.Drop) string { return d.Hop + " @ " + d.Where }
-
-// who is the end that the packets count for.
-func who(d *model.Drop) string { return digest.DiedAt(d).Name }
-
-func flow(d *model.Drop) string {
-	return fmt.Sprintf("%s → %s %s", d.From.Name, d.To.Name, digest.Service(d.Proto, d.Port))
+	return what + e.everything()
 }

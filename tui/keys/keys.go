@@ -10,7 +10,7 @@ type Map struct {
 	Up, Down, Left, Right                  key.Binding
 	PageUp, PageDown, Home, End            key.Binding
 	Open, Back, Tab                        key.Binding
-	Filter, Sort, Group, Mode              key.Binding
+	Filter, Sort, Group, Mode, Findings    key.Binding
 	Window, Freeze, Earlier, Later, Record key.Binding
 	Export, Theme, Help, Quit              key.Binding
 	Faster, Slower, Begin                  key.Binding // of what is played, see tui.Player
@@ -29,7 +29,7 @@ func New(titles []string) Map {
 		Open: bind("enter", "open", "enter"), Back: bind("esc", "back", "esc", "backspace"),
 		Tab:    bind("tab", "other part", "tab"),
 		Filter: bind("/", "filter", "/"), Sort: bind("s", "sort", "s"),
-		Group: bind("g", "group", "g"), Mode: bind("W", "mode", "W"),
+		Group: bind("g", "group", "g"), Mode: bind("W", "mode", "W"), Findings: bind("f", "findings", "f"),
 		Window: bind("w", "window", "w"), Freeze: bind("space", "freeze", " "),
 		Earlier: bind("[", "earlier", "["), Later: bind("]", "later", "]"),
 		Record: bind("r", "record", "r"), Export: bind("e", "export", "e"),

@@ -154,6 +154,23 @@ func toASCII(s string) string {
 	return b.String()
 }
 
+// Rule is a line between two parts of a screen.
+func (l *Look) Rule(width int) string {
+	return l.Line(false, Cell{Text: " " + strings.Repeat("─", max(0, width-2)), Role: Dim})
+}
+
+// Paragraph is a text beside what it is, broken into lines; none for no text.
+func (l *Look) Paragraph(what, text string, width int) (lines []string) {
+	if text == "" {
+		return nil
+	}
+	for _, part := range Wrap(text, max(10, width-14)) {
+		lines = append(lines, l.Line(false, Cell{Text: "  " + what, Width: 12, Role: Title}, Cell{Text: " " + part}))
+		what = ""
+	}
+	return lines
+}
+
 // Wrap breaks a text at blanks into lines of at most width columns, but for words
 // that are longer.
 func Wrap(text string, width int) []string {

@@ -52,6 +52,10 @@ type Screen struct {
 	filter  string
 	entries []entry
 
+	reading   bool // the findings, instead of the list
+	found     list.List[string]
+	findingAt []int // of each line above the list, in the last view
+
 	longestName, longestHop, longestState int // widths; that of a name with its state
 }
 
@@ -70,6 +74,7 @@ func New(k keys.Map) *Screen { return &Screen{keys: k} }
 func (s *Screen) Set(d *digest.Digest) {
 	s.d = d
 	s.arrange()
+	s.found.Settle(len(s.all()), s.findingKey)
 }
 
 // Filter shows only the rows that have the text in them.
@@ -80,12 +85,21 @@ func (s *Screen) Filter(text string) {
 
 // Keys are the screen's own keys.
 func (s *Screen) Keys() []key.Binding {
-	return []key.Binding{s.keys.Open, s.keys.Filter, s.keys.Sort, s.keys.Group}
+	k := s.keys
+	if s.reading {
+		k.Findings.SetHelp("f", "back to the list")
+		return []key.Binding{k.Findings, k.Up, k.Down}
+	}
+	return []key.Binding{k.Open, k.Findings, k.Filter, k.Sort, k.Group}
 }
 
 // Press handles a key.
 func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 	switch {
+	case s.reading:
+		return s.pressReading(msg)
+	case key.Matches(msg, s.keys.Findings):
+		s.reading = true
 	case s.list.Press(msg, s.keys):
 	case key.Matches(msg, s.keys.Sort):
 		s.order = (s.order + 1) % orders
@@ -103,6 +117,9 @@ func (s *Screen) Press(msg tea.KeyMsg) (screen.Action, bool) {
 
 // Click puts the cursor on a row, or opens the one under the cursor.
 func (s *Screen) Click(line, _ int) screen.Action {
+	if s.clickFinding(line) {
+		return screen.Action{}
+	}
 	if _, again := s.list.Click(line); again {
 		return s.open()
 	}

@@ -38,7 +38,7 @@ func allColumns() []column {
 		{title: "p50", width: 8, from: 104, right: true, cell: p50},
 		{title: trendColumn, width: 22, from: 120, cell: trend},
 		{title: hopColumn, from: 52, cell: hop},
-		{title: "share", width: 7, from: 52, right: true, cell: share},
+		{title: "tail", width: 7, from: 52, right: true, cell: share},
 		{title: "app p99", width: 8, from: 74, right: true, cell: app},
 		{title: "drops/s", width: 8, from: 36, right: true, cell: drops},
 		{title: "retr/s", width: 8, from: 66, right: true, cell: retransmits},
@@ -59,8 +59,11 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	if s.d == nil {
 		return []string{l.Paint(look.Dim, " waiting for the first packets ...")}
 	}
+	if s.reading {
+		return s.read(l, width, height)
+	}
 	lines := s.findings(l, width, height)
-	lines = append(lines, l.Paint(look.Dim, " "+s.about()))
+	lines = append(lines, l.Line(false, look.Cell{Text: " " + s.about(), Width: width, Role: look.Dim}))
 	shown := s.columns(width)
 	lines = append(lines, s.heading(l, shown))
 	lines = s.list.Paint(lines, height-len(lines), func(i int) string { return s.line(l, shown, i) })
@@ -132,6 +135,9 @@ func (s *Screen) about() string {
 	if s.filter != "" {
 		parts = append(parts, fmt.Sprintf("only %q", s.filter))
 	}
+	if n := len(s.all()); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s reads all %d findings", s.keys.Findings.Help().Key, n))
+	}
 	return strings.Join(parts, " · ")
 }
 
@@ -150,53 +156,6 @@ func (s *Screen) nothing() string {
 		return fmt.Sprintf("nothing has %q in its name, service, project, network or image; esc shows all", s.filter)
 	}
 	return "no container yet, and no packet in this window"
-}
-
-// findings are the sentences on top; the first with all that there is to do about
-// it, the others with as much as there is room for.
-func (s *Screen) findings(l *look.Look, width, height int) []string {
-	room := height / 4
-	var lines []string
-	for i, f := range s.d.Frame.Snapshot.Findings {
-		if len(lines) >= room {
-			break
-		}
-		role, mark := severity(f.Severity)
-		lines = append(lines, l.Line(false, look.Cell{Text: " " + mark + " " + f.Text, Width: width, Role: role}))
-		free := room - len(lines)
-		if i > 0 { // of the others a line, where there is room
-			free = min(free, height/30)
-		}
-		for _, part := range folded(f.Mend, max(20, width-4), free) {
-			lines = append(lines, l.Line(false, look.Cell{Text: "    " + part, Width: width, Role: look.Dim}))
-		}
-	}
-	return lines
-}
-
-// folded breaks a text into at most n lines; what does not fit runs over the edge
-// of the last one.
-func folded(text string, width, n int) []string {
-	if text == "" || n <= 0 {
-		return nil
-	}
-	lines := look.Wrap(text, width)
-	if len(lines) > n {
-		lines[n-1] = strings.Join(lines[n-1:], " ")
-		lines = lines[:n]
-	}
-	return lines
-}
-
-// severity has a sign too, for where there is no colour.
-func severity(s string) (look.Role, string) {
-	switch s {
-	case "critical":
-		return look.Bad, "!!"
-	case "warning":
-		return look.Warn, "! "
-	}
-	return look.Accent, "i "
 }
 
 func (s *Screen) heading(l *look.Look, shown []column) string {

@@ -110,6 +110,7 @@ func (s *Screen) arrange() {
 	for _, n := range networks(s.d) {
 		t.network(n)
 	}
+	t.translations(s.d)
 	t.host()
 	s.rows = t.filtered(s.filter)
 	s.list.Settle(len(s.rows), s.keyAt)

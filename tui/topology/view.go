@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/look"
 )
 
@@ -53,6 +54,9 @@ func (s *Screen) line(l *look.Look, width, i int) string {
 	}
 	if r.load.Packets == 0 && r.load.Drops == 0 {
 		return s.cells(l, width, selected, role, name, "", "", "", "")
+	}
+	if r.load.P99 == digest.Unknown { // no place, at which time passes
+		return s.cells(l, width, selected, role, name, s.d.PerSecond(r.load.Packets), "", "", "")
 	}
 	mean := "-"
 	if r.load.Packets > 0 {

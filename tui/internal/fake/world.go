@@ -24,6 +24,8 @@ const (
 	nic    = 2
 )
 
+var hostAddress = netip.MustParseAddr("203.0.113.1")
+
 // Begin is when fake time begins.
 var Begin = time.Date(2026, 3, 1, 14, 0, 0, 0, time.UTC)
 
@@ -48,7 +50,8 @@ type Flow struct {
 	App      time.Duration // mean time in which the server works on an answer
 	Waits    time.Duration // and waits for another, On, in the mean
 	On       int
-	Asks     int // DNS queries a second to Docker's name server, of which one has no answer
+	Public   uint16 // the host's port under which the outside asks, which is translated
+	Asks     int    // DNS queries a second to Docker's name server, of which one has no answer
 }
 
 // Shop is a small shop: nginx in front, two services behind it, a database, a
@@ -63,7 +66,7 @@ func Shop() *World {
 		{From: 0, To: 2, Port: 8081, Rate: 60},
 		{From: 1, To: 3, Port: 5432, Rate: 200, Slow: journey.HopSockLock, By: 120 * time.Microsecond, App: 90 * time.Microsecond},
 		{From: 2, To: 3, Port: 5432, Rate: 80},
-		{From: -1, To: 0, Port: 80, Rate: 90},
+		{From: -1, To: 0, Port: 80, Rate: 90, Public: 8088},
 		{From: 4, To: -1, Port: 443, Rate: 15, Slow: journey.HopDriver, By: 900 * time.Microsecond},
 		{From: 4, To: 2, Port: 9000, Rate: 5, Drops: 3},
 	}
@@ -221,6 +224,7 @@ func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKin
 		from, to = to, from
 		tuple = journey.Tuple{Src: server, Dst: client}
 	}
+	first, last := translate(f, back, tuple)
 	hops := way(from, to)
 	for i := range hops {
 		base := 1500 * math.Exp(w.rand.NormFloat64()*0.5)
@@ -231,7 +235,7 @@ func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKin
 		hops[i].Duration = time.Duration(base)
 	}
 	j := &journey.Journey{
-		Start: uint64(w.rand.Uint32()), First: tuple, Last: tuple, Weight: 1, Bytes: 600, Segments: 1, Family: 4,
+		Start: uint64(w.rand.Uint32()), First: first, Last: last, Weight: 1, Bytes: 600, Segments: 1, Family: 4,
 		Proto: journey.ProtoTCP, Ending: journey.EndingDelivered, Stops: stops(hops, from, to),
 	}
 	if from < 0 {
@@ -243,6 +247,24 @@ func (w *World) send(h *history.History, f *Flow, back bool, slow journey.HopKin
 		j.SRTT = 90 * time.Microsecond
 	}
 	_ = h.Journey(j, hops)
+}
+
+// translate gives a packet's addresses before and after Docker's NAT: a published
+// port is the host's to who is outside, and who goes out is the host.
+func translate(f *Flow, back bool, t journey.Tuple) (first, last journey.Tuple) {
+	first, last = t, t
+	host := netip.AddrPortFrom(hostAddress, f.Public)
+	switch {
+	case f.Public != 0 && back:
+		last.Src = host
+	case f.Public != 0:
+		first.Dst = host
+	case f.To < 0 && back:
+		first.Dst = netip.AddrPortFrom(hostAddress, t.Dst.Port())
+	case f.To < 0:
+		last.Src = netip.AddrPortFrom(hostAddress, t.Src.Port())
+	}
+	return first, last
 }
 
 // way is the hops between two containers on a bridge, or to and from the NIC.
