@@ -15,6 +15,15 @@ import (
 	"github.com/hopscope/hopscope/internal/lab/terminal"
 )
 
+const (
+	// loadFor is the longest there is, and outlasts every test: the fixture ends the
+	// load with its container.
+	loadFor = "10m"
+	// firstRow is how long a user may wait for something to look at. It takes about
+	// a second; the machine of the tests may be busy with others.
+	firstRow = 5 * time.Second
+)
+
 // TestFaultIsSeenWhileItHappens watches two containers, makes the queue of one
 // slow, and follows it on screen to the hop and its heat map.
 func TestFaultIsSeenWhileItHappens(t *testing.T) {
@@ -24,7 +33,7 @@ func TestFaultIsSeenWhileItHappens(t *testing.T) {
 	network := shop.Network(lab.NetworkSpec{Name: "net"})
 	api := shop.Container(lab.ContainerSpec{Name: "api", Networks: []*lab.Network{network}, Args: []string{"serve", "--port", "8000"}})
 	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{network}})
-	load := web.Start("rr", "--connections", "4", "--rate", "100", "--size", "1000", "--count", "1000000", "--duration", "2m",
+	load := web.Start("rr", "--connections", "4", "--rate", "100", "--size", "1000", "--count", "1000000", "--duration", loadFor,
 		api.IP(network).String()+":8000")
 	t.Cleanup(func() { web.Remove(); _ = load })
 
@@ -34,7 +43,11 @@ func TestFaultIsSeenWhileItHappens(t *testing.T) {
 	term.Press(hopscope+" --sample 1 -c "+web.Name+" -c "+api.Name, "Enter")
 	term.Await("[1 Overview]")
 	term.Await(web.Name, "@")
-	t.Logf("the first row is there after %v", time.Since(begin).Round(time.Millisecond))
+	took := time.Since(begin).Round(time.Millisecond)
+	t.Logf("the first row is there after %v", took)
+	if took > firstRow {
+		t.Errorf("the first row is there after %v, want %v at most", took, firstRow)
+	}
 	term.Await(api.Name, "@")
 	term.Await("tracked", "lost 0", "every packet", "cost")
 
@@ -88,7 +101,7 @@ func TestEveryEndHasARow(t *testing.T) {
 	job := shop.Container(lab.ContainerSpec{Name: "job", Networks: []*lab.Network{network}})
 	outside := lab.Outside(t, lab.OutsideSpec{})
 	steady := func(address string) []string {
-		return []string{"rr", "--rate", "50", "--count", "1000000", "--duration", "2m", address}
+		return []string{"rr", "--rate", "50", "--count", "1000000", "--duration", loadFor, address}
 	}
 	job.Start(steady(api.IP(network).String() + ":8000")...)
 	port := api.HostPort("8000/tcp")
@@ -140,18 +153,22 @@ func knock(address string, stop <-chan struct{}) {
 	}
 }
 
-// TestSignalRestoresTheTerminal ends the program from outside.
+// TestSignalRestoresTheTerminal ends the program from outside, while it records:
+// the capture is whole.
 func TestSignalRestoresTheTerminal(t *testing.T) {
 	lab.Lock(t)
 	lab.Engine(t)
 	hopscope := program.Path(t)
 	for _, signal := range []string{"TERM", "INT", "HUP"} {
+		dir := t.TempDir()
 		term := terminal.Open(t, 80, 24)
-		term.Press(hopscope, "Enter")
+		term.Press("cd "+dir+" && "+hopscope, "Enter")
 		term.Await("[1 Overview]")
 		if term.Flag("alternate_on") != "1" {
 			t.Fatal("the program does not use the alternate screen")
 		}
+		term.Press("r")
+		term.Await(" · REC")
 		pid := strings.TrimSpace(term.Tmux("display-message", "-p", "#{pane_pid}"))
 		out, err := exec.Command("pgrep", "-P", pid).Output()
 		if err != nil {
@@ -161,6 +178,20 @@ func TestSignalRestoresTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		restored(t, term, 0)
+		saved(t, dir, signal)
+	}
+}
+
+// saved checks that there is one capture, and that it is whole.
+func saved(t *testing.T, dir, what string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*.hop"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s: captures %v, %v", what, found, err)
+	}
+	r := program.Run(t, "report", found[0])
+	if all := r.Stdout + r.Stderr; r.Code != 0 || strings.Contains(all, "incomplete") || strings.Contains(all, "cut short") {
+		t.Errorf("%s: exit code %d:\n%s", what, r.Code, all)
 	}
 }
 

@@ -26,10 +26,10 @@ func TestTerminalsOfEveryKind(t *testing.T) {
 	api := shop.Container(lab.ContainerSpec{Name: "api", Networks: []*lab.Network{network}, Args: []string{"serve", "--port", "8000"}})
 	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{network}})
 	idle := shop.Container(lab.ContainerSpec{Name: "idle", Networks: []*lab.Network{network}})
-	web.Start("rr", "--connections", "4", "--rate", "100", "--size", "1000", "--count", "1000000", "--duration", "2m",
+	web.Start("rr", "--connections", "4", "--rate", "100", "--size", "1000", "--count", "1000000", "--duration", loadFor,
 		api.IP(network).String()+":8000")
 	// Nobody listens there: a fault that drops.
-	web.Start("udp", "--echo=false", "--rate", "50", "--count", "1000000", "--duration", "2m", api.IP(network).String()+":9999")
+	web.Start("udp", "--echo=false", "--rate", "50", "--count", "1000000", "--duration", loadFor, api.IP(network).String()+":9999")
 	lab.TBF(t, web.Netns, "eth0", 1_000_000, 1600, 1_000_000)
 
 	for _, c := range []struct {
