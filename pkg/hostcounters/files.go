@@ -34,6 +34,11 @@ func (f files) isIn(pid string, netns uint32) bool {
 	return err == nil && link == fmt.Sprintf("net:[%d]", netns)
 }
 
+func (f files) runs(pid string) bool {
+	_, err := os.Readlink(filepath.Join(f.proc, pid, "ns/net"))
+	return err == nil
+}
+
 func (f files) text(names ...string) (string, bool) {
 	b, err := os.ReadFile(filepath.Join(append([]string{f.proc}, names...)...))
 	return string(b), err == nil

@@ -43,7 +43,7 @@ type source struct {
 // one goroutine.
 type Tracker struct {
 	files  files
-	before map[source]reading // nil: it could not be read
+	before map[source]reading // the last that there was; nil: it could not be read yet
 	begun  bool
 	turn   int // namespaces are read in turns
 }
@@ -61,21 +61,23 @@ func newTracker(proc string) *Tracker {
 
 // Read gives what moved since the last call, and each new counter even at 0.
 // The first call is the start: its counts are 0, but for levels. What is there
-// later only is new, and counts from 0. Unless all is set, some namespaces may
-// be left to the next calls.
+// later only is new, and counts from 0. What cannot be read for once is told as
+// unread, and its movement by the next call that can. Unless all is set, some
+// namespaces may be left to the next calls.
 func (t *Tracker) Read(to Targets, all bool) []model.CounterCount {
 	var out []model.CounterCount
+	const own = "self"
 	seen := map[source]bool{}
-	take := func(s source, read func() reading) {
+	take := func(s source, pid string, read func() reading) {
 		seen[s] = true
-		out = append(out, t.moved(s, read())...)
+		out = append(out, t.moved(s, pid, read())...)
 	}
-	take(source{what: "softnet"}, t.files.softnet)
-	take(source{what: "conntrack"}, func() reading { return t.files.conntrack(to.Host) })
-	take(source{what: "netstat", netns: to.Host}, func() reading { return t.files.netstat(to.Host, "self") })
-	take(source{what: "links", netns: to.Host}, func() reading { return links(to.Host, "") })
-	take(source{what: "rules", netns: to.Host}, func() reading { return rules(to.Host, "") })
-	take(source{what: "legacy rules", netns: to.Host}, func() reading { return legacyRules(to.Host) })
+	take(source{what: "softnet"}, own, t.files.softnet)
+	take(source{what: "conntrack"}, own, func() reading { return t.files.conntrack(to.Host) })
+	take(source{what: "netstat", netns: to.Host}, own, func() reading { return t.files.netstat(to.Host, own) })
+	take(source{what: "links", netns: to.Host}, own, func() reading { return links(to.Host, "") })
+	take(source{what: "rules", netns: to.Host}, own, func() reading { return rules(to.Host, "") })
+	take(source{what: "legacy rules", netns: to.Host}, own, func() reading { return legacyRules(to.Host) })
 	for i, ns := range to.Namespaces {
 		if !all && !t.hasTurn(i, len(to.Namespaces)) {
 			for _, what := range []string{"netstat", "links", "rules"} {
@@ -83,18 +85,18 @@ func (t *Tracker) Read(to Targets, all bool) []model.CounterCount {
 			}
 			continue
 		}
-		take(source{what: "netstat", netns: ns.Inode}, func() reading { return t.files.netstat(ns.Inode, number(ns.PID)) })
+		take(source{what: "netstat", netns: ns.Inode}, number(ns.PID), func() reading { return t.files.netstat(ns.Inode, number(ns.PID)) })
 		for what, read := range map[string]func(uint32, string) reading{"links": links, "rules": rules} {
 			at := source{what: what, netns: ns.Inode}
 			seen[at] = true
 			if _, known := t.before[at]; all || !known { // entering a namespace takes a thread of its own
-				take(at, func() reading { return read(ns.Inode, t.files.namespace(ns.PID)) })
+				take(at, number(ns.PID), func() reading { return read(ns.Inode, t.files.namespace(ns.PID)) })
 			}
 		}
 	}
 	t.turn += perTurn
 	for _, c := range to.Containers {
-		take(source{what: "cpu", container: c.ID}, func() reading { return t.files.cpu(c) })
+		take(source{what: "cpu", container: c.ID}, number(c.PID), func() reading { return t.files.cpu(c) })
 	}
 	for s := range t.before {
 		if !seen[s] { // gone: another one with its number begins anew
@@ -126,9 +128,12 @@ func (t *Tracker) Known() []model.CounterCount {
 	return out
 }
 
-// moved compares a source with what it was, and keeps it.
-func (t *Tracker) moved(s source, now reading) []model.CounterCount {
+// moved compares a source, read through a process, with what it was, and keeps it.
+func (t *Tracker) moved(s source, pid string, now reading) []model.CounterCount {
 	before, known := t.before[s]
+	if now == nil && before != nil {
+		return t.unread(s, pid)
+	}
 	t.before[s] = now
 	first := !t.begun || known && before == nil // a start, or readable only now
 	var out []model.CounterCount
@@ -148,6 +153,14 @@ func (t *Tracker) moved(s source, now reading) []model.CounterCount {
 		}
 	}
 	return out
+}
+
+// unread counts a failure, unless it is that the process ended.
+func (t *Tracker) unread(s source, pid string) []model.CounterCount {
+	if !t.files.runs(pid) {
+		return nil
+	}
+	return []model.CounterCount{{CounterKey: model.CounterKey{Kind: model.CountUnread, Netns: s.netns, Container: s.container}, N: 1}}
 }
 
 // bitsOf is how wide the kernel's counter is: struct softnet_data counts

@@ -45,7 +45,8 @@ type legacyInfo struct {
 const sizeofGetEntries = 40 // struct ipt_get_entries: name, size, padding
 
 // legacyRules reads how many packets each rule of iptables-legacy dropped that
-// drops or rejects, in this process's own namespace; nil without such tables.
+// drops or rejects, in this process's own namespace; nil when one of its tables
+// cannot be read.
 func legacyRules(inode uint32) reading {
 	out := reading{}
 	for _, f := range legacyFamilies {
@@ -53,14 +54,28 @@ func legacyRules(inode uint32) reading {
 		if err != nil || len(names) == 0 {
 			continue
 		}
-		fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			continue
-		}
 		for _, table := range strings.Fields(string(names)) {
-			maps.Copy(out, f.read(fd, inode, table))
+			rules := f.table(inode, table)
+			if rules == nil {
+				return nil
+			}
+			maps.Copy(out, rules)
 		}
-		_ = unix.Close(fd)
+	}
+	return out
+}
+
+// table reads one, again if it changed meanwhile.
+func (f legacyFamily) table(inode uint32, name string) (out reading) {
+	fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	for range dumpTries {
+		if out = f.read(fd, inode, name); out != nil {
+			break
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package hostcounters
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vishvananda/netlink"
@@ -19,7 +20,23 @@ func links(inode uint32, path string) reading {
 		return nil
 	}
 	defer h.Close()
-	devices, err := h.LinkList()
+	return readLinks(inode, h)
+}
+
+// lister is what a namespace's devices and qdiscs are read through.
+type lister interface {
+	LinkList() ([]netlink.Link, error)
+	QdiscList(netlink.Link) ([]netlink.Qdisc, error)
+}
+
+// readLinks is nil unless it read everything: what is missing in one reading
+// would be new in the next one, with all that it counted before.
+func readLinks(inode uint32, h lister) reading {
+	devices, err := whole(h.LinkList)
+	if err != nil {
+		return nil
+	}
+	qdiscs, err := whole(func() ([]netlink.Qdisc, error) { return h.QdiscList(nil) })
 	if err != nil {
 		return nil
 	}
@@ -35,14 +52,23 @@ func links(inode uint32, path string) reading {
 		key.Kind = model.CountDeviceTxDropped
 		out[key] = a.Statistics.TxDropped
 	}
-	qdiscs, err := h.QdiscList(nil)
-	if err != nil {
-		return out
-	}
 	for _, q := range qdiscs {
 		out.qdisc(inode, q)
 	}
 	return out
+}
+
+// dumpTries bounds how often a dump is repeated that a change interrupted.
+const dumpTries = 5
+
+// whole repeats a dump until no change interrupted it.
+func whole[T any](dump func() (T, error)) (out T, err error) {
+	for range dumpTries {
+		if out, err = dump(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return out, err
 }
 
 func (r reading) qdisc(inode uint32, q netlink.Qdisc) {

@@ -34,12 +34,20 @@ func rules(inode uint32, path string) reading {
 		defer s.Close()
 		sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: s}}
 	}
-	r := ruleReader{netns: inode, out: reading{}, place: map[string]int{}, stage: map[string]model.Stage{}}
-	if dump(sockets, unix.NFT_MSG_GETCHAIN, unix.NFT_MSG_NEWCHAIN, r.chain) != nil ||
-		dump(sockets, unix.NFT_MSG_GETRULE, unix.NFT_MSG_NEWRULE, r.rule) != nil {
+	out, err := whole(func() (reading, error) { return dumpRules(inode, sockets) })
+	if err != nil {
 		return nil
 	}
-	return r.out
+	return out
+}
+
+func dumpRules(inode uint32, sockets map[int]*nl.SocketHandle) (reading, error) {
+	r := ruleReader{netns: inode, out: reading{}, place: map[string]int{}, stage: map[string]model.Stage{}}
+	if err := dump(sockets, unix.NFT_MSG_GETCHAIN, unix.NFT_MSG_NEWCHAIN, r.chain); err != nil {
+		return nil, err
+	}
+	err := dump(sockets, unix.NFT_MSG_GETRULE, unix.NFT_MSG_NEWRULE, r.rule)
+	return r.out, err
 }
 
 // dump asks nf_tables for all that it has of one kind; without sockets it asks

@@ -59,6 +59,7 @@ func (a *Aggregator) build(parts []*Sealed, names Names, meta Meta, hops bool) S
 	var classes map[Class]uint64
 	s.Drops, classes = b.drops(a)
 	a.notes.export(s.Accounting.Notes, classes)
+	s.Accounting.Notes["unread_counters"] = a.counters.sum(CountUnread)
 	s.Findings = allFindings(&s, append(dnsFindings(s.DNS, meta.Accounting.Notes["dns_ring_full"]), lossFindings(&s)...))
 	return s
 }

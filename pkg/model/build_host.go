@@ -70,6 +70,15 @@ func (b *builder) hostStats(a *Aggregator) HostStats {
 
 type counters map[CounterKey]uint64
 
+func (c counters) sum(kind CounterKind) (n uint64) {
+	for k, v := range c {
+		if k.Kind == kind {
+			n += v
+		}
+	}
+	return n
+}
+
 // conntrackStats is nil where the limit is not known: no connection is tracked.
 func conntrackStats(c counters) *ConntrackStats {
 	var s ConntrackStats

@@ -29,6 +29,8 @@ const (
 
 	CountThrottled   CounterKind = "cpu_throttled_ns"
 	CountCPUPressure CounterKind = "cpu_pressure_us" // some task had to wait for a CPU (PSI)
+
+	CountUnread CounterKind = "counters_unread" // times that counters could not be read which could before
 )
 
 // Level reports whether the latest value of the counter holds, instead of the

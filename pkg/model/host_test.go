@@ -122,3 +122,18 @@ func TestDropFindings(t *testing.T) {
 		t.Errorf("9 packets are told: %+v", f)
 	}
 }
+
+// Counters that could not be read for once are in the notes.
+func TestUnreadCounters(t *testing.T) {
+	a := New(Limits{})
+	for _, ns := range []uint32{hostNS, hostNS, 7} {
+		a.AddCounters([]CounterCount{{CounterKey{Kind: CountUnread, Netns: ns}, 1}})
+	}
+	s := a.Snapshot(shop(), Meta{})
+	if n := s.Accounting.Notes["unread_counters"]; n != 3 {
+		t.Errorf("%d unread, want 3", n)
+	}
+	if len(s.HostStats.Qdisc)+len(s.HostStats.Devices)+len(s.HostStats.Softnet) != 0 {
+		t.Errorf("%+v", s.HostStats)
+	}
+}
