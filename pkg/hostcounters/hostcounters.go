@@ -44,6 +44,7 @@ type source struct {
 type Tracker struct {
 	files  files
 	before map[source]reading // the last that there was; nil: it could not be read yet
+	rules  map[source]ruleNames
 	begun  bool
 	turn   int // namespaces are read in turns
 }
@@ -56,7 +57,7 @@ const perTurn = 64
 func New() *Tracker { return newTracker("/proc") }
 
 func newTracker(proc string) *Tracker {
-	return &Tracker{files: files{proc: proc, groups: findGroups(proc)}, before: map[source]reading{}}
+	return &Tracker{files: files{proc: proc, groups: findGroups(proc)}, before: map[source]reading{}, rules: map[source]ruleNames{}}
 }
 
 // Read gives what moved since the last call, and each new counter even at 0.
@@ -76,8 +77,8 @@ func (t *Tracker) Read(to Targets, all bool) []model.CounterCount {
 	take(source{what: "conntrack"}, own, func() reading { return t.files.conntrack(to.Host) })
 	take(source{what: "netstat", netns: to.Host}, own, func() reading { return t.files.netstat(to.Host, own) })
 	take(source{what: "links", netns: to.Host}, own, func() reading { return links(to.Host, "") })
-	take(source{what: "rules", netns: to.Host}, own, func() reading { return rules(to.Host, "") })
-	take(source{what: "legacy rules", netns: to.Host}, own, func() reading { return legacyRules(to.Host) })
+	take(source{what: "rules", netns: to.Host}, own, func() reading { return t.rulesOf(to.Host, "") })
+	take(source{what: "legacy rules", netns: to.Host}, own, func() reading { return legacyRules(to.Host, t.names(source{what: "legacy rules", netns: to.Host})) })
 	for i, ns := range to.Namespaces {
 		if !all && !t.hasTurn(i, len(to.Namespaces)) {
 			for _, what := range []string{"netstat", "links", "rules"} {
@@ -86,7 +87,7 @@ func (t *Tracker) Read(to Targets, all bool) []model.CounterCount {
 			continue
 		}
 		take(source{what: "netstat", netns: ns.Inode}, number(ns.PID), func() reading { return t.files.netstat(ns.Inode, number(ns.PID)) })
-		for what, read := range map[string]func(uint32, string) reading{"links": links, "rules": rules} {
+		for what, read := range map[string]func(uint32, string) reading{"links": links, "rules": t.rulesOf} {
 			at := source{what: what, netns: ns.Inode}
 			seen[at] = true
 			if _, known := t.before[at]; all || !known { // entering a namespace takes a thread of its own
@@ -101,11 +102,26 @@ func (t *Tracker) Read(to Targets, all bool) []model.CounterCount {
 	for s := range t.before {
 		if !seen[s] { // gone: another one with its number begins anew
 			delete(t.before, s)
+			delete(t.rules, s)
 		}
 	}
 	t.begun = true
 	slices.SortFunc(out, compareCounts)
 	return out
+}
+
+func (t *Tracker) rulesOf(netns uint32, path string) reading {
+	return rules(netns, path, t.names(source{what: "rules", netns: netns}))
+}
+
+// names are those of the rules of a source.
+func (t *Tracker) names(s source) ruleNames {
+	n, ok := t.rules[s]
+	if !ok {
+		n = newRuleNames()
+		t.rules[s] = n
+	}
+	return n
 }
 
 func (t *Tracker) hasTurn(i, n int) bool {

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"os"
 	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/hopscope/hopscope/pkg/model"
 )
 
 // legacyFamily is iptables-legacy for one family
@@ -24,8 +21,8 @@ type legacyFamily struct {
 }
 
 var legacyFamilies = []legacyFamily{
-	{"ip", unix.AF_INET, unix.SOL_IP, "/proc/self/net/ip_tables_names", 84},
-	{"ip6", unix.AF_INET6, unix.SOL_IPV6, "/proc/self/net/ip6_tables_names", 136},
+	{"ip", unix.AF_INET, unix.SOL_IP, "/proc/thread-self/net/ip_tables_names", 84},
+	{"ip6", unix.AF_INET6, unix.SOL_IPV6, "/proc/thread-self/net/ip6_tables_names", 136},
 }
 
 // Options of getsockopt(2), for both families.
@@ -47,55 +44,55 @@ const sizeofGetEntries = 40 // struct ipt_get_entries: name, size, padding
 // legacyRules reads how many packets each rule of iptables-legacy dropped that
 // drops or rejects, in this process's own namespace; nil when one of its tables
 // cannot be read.
-func legacyRules(inode uint32) reading {
-	out := reading{}
+func legacyRules(inode uint32, names ruleNames) reading {
+	var all []ruleCount
 	for _, f := range legacyFamilies {
 		names, err := os.ReadFile(f.tables)
 		if err != nil || len(names) == 0 {
 			continue
 		}
 		for _, table := range strings.Fields(string(names)) {
-			rules := f.table(inode, table)
-			if rules == nil {
+			rules, ok := f.table(table)
+			if !ok {
 				return nil
 			}
-			maps.Copy(out, rules)
+			all = append(all, rules...)
 		}
 	}
+	out := reading{}
+	names.add(out, inode, all)
 	return out
 }
 
 // table reads one, again if it changed meanwhile.
-func (f legacyFamily) table(inode uint32, name string) (out reading) {
+func (f legacyFamily) table(name string) (rules []ruleCount, ok bool) {
 	fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer unix.Close(fd)
-	for range dumpTries {
-		if out = f.read(fd, inode, name); out != nil {
-			break
-		}
+	for i := 0; i < dumpTries && !ok; i++ {
+		rules, ok = f.read(fd, name)
 	}
-	return out
+	return rules, ok
 }
 
-// read takes a table's rules, nil where it cannot, or the table changed meanwhile.
-func (f legacyFamily) read(fd int, inode uint32, table string) reading {
+// read takes a table's rules, unless it cannot, or the table changed meanwhile.
+func (f legacyFamily) read(fd int, table string) (rules []ruleCount, ok bool) {
 	info := legacyInfo{}
 	copy(info.Name[:len(info.Name)-1], table)
 	if !getOption(fd, f.level, getInfo, unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info))) {
-		return nil
+		return nil, false
 	}
 	blob := make([]byte, sizeofGetEntries+int(info.Size))
 	copy(blob, info.Name[:])
 	binary.NativeEndian.PutUint32(blob[len(info.Name):], info.Size)
 	if !getOption(fd, f.level, getEntries, blob) {
-		return nil
+		return nil, false
 	}
-	t := legacyTable{family: f, table: table, info: &info, netns: inode, out: reading{}}
+	t := legacyTable{family: f, table: table, info: &info}
 	t.take(blob[sizeofGetEntries:])
-	return t.out
+	return t.rules, true
 }
 
 // getOption is getsockopt(2) into a buffer, which both options want whole.
@@ -111,8 +108,7 @@ type legacyTable struct {
 	family legacyFamily
 	table  string
 	info   *legacyInfo
-	netns  uint32
-	out    reading
+	rules  []ruleCount
 
 	chain string
 	place int // of the latest rule in its chain
@@ -131,7 +127,8 @@ func (t *legacyTable) take(b []byte) {
 		if next < fixed+16 || next > len(e) || target < fixed+16 || target+sizeofTarget > next {
 			return
 		}
-		t.rule(uint32(at), binary.NativeEndian.Uint64(e[fixed:]), e[target:next])
+		says := string(e[:t.family.match]) + string(e[fixed+16:next]) // neither counters nor offsets
+		t.rule(uint32(at), binary.NativeEndian.Uint64(e[fixed:]), e[target:next], says)
 		at += next
 	}
 }
@@ -143,7 +140,7 @@ const (
 
 // rule takes one. The last of a built-in chain is its policy; a user's chain
 // begins with a target ERROR that names it.
-func (t *legacyTable) rule(at uint32, packets uint64, target []byte) {
+func (t *legacyTable) rule(at uint32, packets uint64, target []byte, says string) {
 	name := text(target[2:31])
 	for hook, from := range t.info.Entry {
 		if t.info.ValidHooks>>hook&1 != 0 && from == at {
@@ -165,11 +162,14 @@ func (t *legacyTable) rule(at uint32, packets uint64, target []byte) {
 	what := fmt.Sprintf("rule %d", t.place)
 	for hook, policy := range t.info.Underflow {
 		if t.info.ValidHooks>>hook&1 != 0 && policy == at {
-			what = "policy"
+			what, says = "policy", "policy"
 		}
 	}
-	r := fmt.Sprintf("%s %s %s %s (iptables-legacy)", t.family.name, t.table, t.chain, what)
-	t.out[model.CounterKey{Kind: model.CountRuleDrops, Netns: t.netns, Rule: r, Stage: stageOfTable(t.table)}] = packets
+	if len(t.rules) >= maxRules {
+		return
+	}
+	chain := fmt.Sprintf("%s %s %s", t.family.name, t.table, t.chain)
+	t.rules = append(t.rules, ruleCount{ruleID{chain, says}, fmt.Sprintf("%s %s (iptables-legacy)", chain, what), stageOfTable(t.table), packets})
 }
 
 func text(b []byte) string {

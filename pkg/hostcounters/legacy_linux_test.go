@@ -50,9 +50,10 @@ func TestLegacyTable(t *testing.T) {
 		b.add(3, "", verdict(ret))
 		b.add(0, "ERROR", append([]byte("ERROR"), make([]byte, 27)...))
 		read := func(raw []byte) reading {
-			table := legacyTable{family: f, table: "filter", info: &info, netns: 7, out: reading{}}
+			table, out := legacyTable{family: f, table: "filter", info: &info}, reading{}
 			table.take(raw)
-			return table.out
+			newRuleNames().add(out, 7, table.rules)
+			return out
 		}
 		key := func(rule string) model.CounterKey {
 			return model.CounterKey{Kind: model.CountRuleDrops, Netns: 7, Stage: model.StageFilter, Rule: f.name + " filter " + rule + " (iptables-legacy)"}

@@ -6,6 +6,6 @@ package hostcounters
 
 func links(uint32, string) reading { return nil }
 
-func rules(uint32, string) reading { return nil }
+func rules(uint32, string, ruleNames) reading { return nil }
 
-func legacyRules(uint32) reading { return nil }
+func legacyRules(uint32, ruleNames) reading { return nil }

@@ -3,6 +3,7 @@ package hostcounters
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -11,15 +12,12 @@ import (
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
-// maxRules bounds how many dropping rules of one namespace are followed.
-const maxRules = 1024
-
 const sizeofNfgenmsg = 4 // struct nfgenmsg (uapi/linux/netfilter/nfnetlink.h)
 
 // rules reads how many packets each rule of nf_tables dropped that drops or
 // rejects and has a counter, as those of iptables-nft do. "" is this process's
 // own namespace; nil when they cannot be read.
-func rules(inode uint32, path string) reading {
+func rules(inode uint32, path string, names ruleNames) reading {
 	var sockets map[int]*nl.SocketHandle
 	if path != "" {
 		fd, err := openNamespace(inode, path)
@@ -34,20 +32,20 @@ func rules(inode uint32, path string) reading {
 		defer s.Close()
 		sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: s}}
 	}
-	out, err := whole(func() (reading, error) { return dumpRules(inode, sockets) })
+	r, err := whole(func() (*ruleReader, error) { return dumpRules(inode, sockets) })
 	if err != nil {
 		return nil
 	}
-	return out
+	names.add(r.out, inode, r.rules)
+	return r.out
 }
 
-func dumpRules(inode uint32, sockets map[int]*nl.SocketHandle) (reading, error) {
-	r := ruleReader{netns: inode, out: reading{}, place: map[string]int{}, stage: map[string]model.Stage{}}
+func dumpRules(inode uint32, sockets map[int]*nl.SocketHandle) (*ruleReader, error) {
+	r := newRuleReader(inode)
 	if err := dump(sockets, unix.NFT_MSG_GETCHAIN, unix.NFT_MSG_NEWCHAIN, r.chain); err != nil {
 		return nil, err
 	}
-	err := dump(sockets, unix.NFT_MSG_GETRULE, unix.NFT_MSG_NEWRULE, r.rule)
-	return r.out, err
+	return r, dump(sockets, unix.NFT_MSG_GETRULE, unix.NFT_MSG_NEWRULE, r.rule)
 }
 
 // dump asks nf_tables for all that it has of one kind; without sockets it asks
@@ -65,9 +63,14 @@ func dump(sockets map[int]*nl.SocketHandle, ask int, answer uint16, take func(ms
 // ruleReader takes chains, then rules in the order of their chains.
 type ruleReader struct {
 	netns uint32
-	out   reading
+	out   reading // chains
+	rules []ruleCount
 	place map[string]int         // rules seen so far, by chain
 	stage map[string]model.Stage // by chain that a hook runs
+}
+
+func newRuleReader(netns uint32) *ruleReader {
+	return &ruleReader{netns: netns, out: reading{}, place: map[string]int{}, stage: map[string]model.Stage{}}
 }
 
 // families of nf_tables by number (uapi/linux/netfilter.h).
@@ -98,9 +101,11 @@ func (r *ruleReader) rule(msg []byte) {
 	at := chainName(msg[0], table, chain)
 	r.place[at]++
 	packets, counts, drops := expressions(parts)
-	if counts && drops && len(r.out) < maxRules {
-		name := fmt.Sprintf("%s rule %d (handle %d)", at, r.place[at], handle)
-		r.out[model.CounterKey{Kind: model.CountRuleDrops, Netns: r.netns, Rule: name, Stage: r.stageOf(at, msg[0], table)}] = packets
+	if counts && drops && len(r.rules) < maxRules {
+		r.rules = append(r.rules, ruleCount{
+			ruleID{at, strconv.FormatUint(handle, 10)}, fmt.Sprintf("%s rule %d (handle %d)", at, r.place[at], handle),
+			r.stageOf(at, msg[0], table), packets,
+		})
 	}
 }
 

@@ -48,7 +48,7 @@ type CounterKey struct {
 	CPU       uint32 `json:",omitempty"`
 	Container string `json:",omitempty"` // its id
 	Qdisc     string `json:",omitempty"` // kind and handle, such as "tbf 1:"
-	Rule      string `json:",omitempty"` // family, table, chain, place in it
+	Rule      string `json:",omitempty"` // family, table, chain, place in it when it was first seen
 	Hook      string `json:",omitempty"` // of netfilter, such as "prerouting"
 	Stage     Stage  `json:",omitempty"` // of netfilter; of a rule: that of its chain, "" when unknown
 }
