@@ -259,6 +259,32 @@ func TestLinkChangesAreRead(t *testing.T) {
 	})
 }
 
+// However many unknowns come together, one look is for all of them: each that
+// came while it was due was looked for, too.
+func TestOneLookForManyUnknowns(t *testing.T) {
+	h, rt, dev, clock := newHost(t), &fakeRuntime{}, &fakeDevices{}, newClock()
+	inv := open(t, h, rt, dev, clock)
+	start := dev.readings()
+	ask := func() {
+		for i := range uint64(20) {
+			inv.View().ContainerByCgroup(1_000_000 + i)
+		}
+		eventually(t, "taken", func() bool { return len(inv.misses) == 0 })
+		refresh(t, inv) // looks itself
+	}
+	ask()
+	clock.advance(missDelay)
+	eventually(t, "looked for", func() bool { return dev.readings() == start+2 })
+	for range 5 {
+		ask()
+		clock.advance(missDelay)
+	}
+	refresh(t, inv)
+	if looks := dev.readings() - start - 2 - 6; looks != 0 {
+		t.Errorf("%d looks more for the same unknowns", looks)
+	}
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	h, rt, dev, clock := newHost(t), &fakeRuntime{}, &fakeDevices{}, newClock()
 	inv := open(t, h, rt, dev, clock)

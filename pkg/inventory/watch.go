@@ -72,7 +72,8 @@ func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}, cg
 			inv.readNamespaces(inv.host)
 			inv.publish()
 		case m := <-inv.misses:
-			if missesDue == nil && worthwhile(tried, m, inv.clock.Now()) {
+			// Asked first: one that comes during the delay is tried by the look then, too.
+			if worthwhile(tried, m, inv.clock.Now()) && missesDue == nil {
 				missesDue = inv.clock.After(missDelay)
 			}
 		case <-missesDue:
