@@ -22,7 +22,7 @@ const (
 // more than one slash; the container's own has one.
 func fromSummary(s container.Summary) Container {
 	c := Container{
-		ID: s.ID, Image: Clean(s.Image), State: string(s.State), NetworkMode: s.HostConfig.NetworkMode,
+		ID: s.ID, Image: Clean(s.Image), State: Clean(s.State), NetworkMode: Clean(s.HostConfig.NetworkMode),
 		Service: Clean(s.Labels[labelService]), Project: Clean(s.Labels[labelProject]),
 	}
 	for _, n := range s.Names {
@@ -35,7 +35,7 @@ func fromSummary(s container.Summary) Container {
 	}
 	for _, p := range s.Ports {
 		host, _ := netip.ParseAddr(p.IP)
-		c.Ports = append(c.Ports, Port{Proto: p.Type, Container: p.PrivatePort, HostIP: host, Host: p.PublicPort})
+		c.Ports = append(c.Ports, Port{Proto: Clean(p.Type), Container: p.PrivatePort, HostIP: host, Host: p.PublicPort})
 	}
 	sortPorts(c.Ports)
 	return named(c)
@@ -45,7 +45,7 @@ func fromSummary(s container.Summary) Container {
 func fromInspect(r container.InspectResponse) Container {
 	c := Container{
 		ID: r.ID, Name: Clean(strings.TrimPrefix(r.Name, "/")), Image: Clean(r.Image),
-		State: string(r.State.Status), PID: r.State.Pid,
+		State: Clean(string(r.State.Status)), PID: r.State.Pid,
 	}
 	if r.Config != nil {
 		c.Image = Clean(r.Config.Image)
@@ -53,7 +53,7 @@ func fromInspect(r container.InspectResponse) Container {
 		c.Project = Clean(r.Config.Labels[labelProject])
 	}
 	if r.HostConfig != nil {
-		c.NetworkMode = string(r.HostConfig.NetworkMode)
+		c.NetworkMode = Clean(string(r.HostConfig.NetworkMode))
 	}
 	if r.NetworkSettings != nil {
 		c.Sandbox = r.NetworkSettings.SandboxKey
@@ -84,7 +84,7 @@ func attachments(m map[string]*network.EndpointSettings) []Attachment {
 		if e == nil {
 			continue
 		}
-		a := Attachment{Network: Clean(name), NetworkID: e.NetworkID, MAC: e.MacAddress}
+		a := Attachment{Network: Clean(name), NetworkID: e.NetworkID, MAC: Clean(e.MacAddress)}
 		for _, s := range []string{e.IPAddress, e.GlobalIPv6Address} {
 			if ip, err := netip.ParseAddr(s); err == nil {
 				a.IP = append(a.IP, ip.Unmap())
@@ -99,7 +99,7 @@ func attachments(m map[string]*network.EndpointSettings) []Attachment {
 func portsOf(m nat.PortMap) []Port {
 	var out []Port
 	for p, bindings := range m {
-		port := Port{Proto: p.Proto(), Container: uint16(p.Int())}
+		port := Port{Proto: Clean(p.Proto()), Container: uint16(p.Int())}
 		if len(bindings) == 0 {
 			out = append(out, port)
 		}

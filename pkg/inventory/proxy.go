@@ -84,7 +84,9 @@ func proxyOf(args []string) (p Proxy) {
 		value := args[i+1]
 		switch args[i] {
 		case "-proto":
-			p.Proto = value
+			if slices.Contains([]string{"tcp", "udp", "sctp"}, value) { // what it knows; anything can be on a command line
+				p.Proto = value
+			}
 		case "-host-ip":
 			p.HostIP, _ = netip.ParseAddr(value)
 		case "-host-port":
@@ -164,7 +166,7 @@ func (s *state) guessPorts() {
 			continue
 		}
 		for _, p := range s.proxies {
-			if p.Gone.IsZero() && p.ContainerID == id {
+			if p.Gone.IsZero() && p.ContainerID == id && p.Proto != "" {
 				c.Ports = append(c.Ports, Port{Proto: p.Proto, Container: p.ContainerPort, HostIP: p.HostIP, Host: p.HostPort})
 			}
 		}
