@@ -232,7 +232,7 @@ inline_ bool sends_data(struct sk_buff *skb, const struct hs_at *at)
 	struct sock *sk = sender(skb, at);
 	__u32 before_tcp;
 
-	if (!sk)
+	if (!hs_follow || !sk)
 		return false;
 	before_tcp = skb->head + skb->transport_header - skb->data;
 	return skb->len - before_tcp > BPF_CORE_READ((struct tcp_sock *)sk, tcp_header_len);
@@ -244,7 +244,7 @@ inline_ void sent(struct sock *sk, const struct hs_packet *p, __u64 now)
 	__u32 end = p->seq + p->payload;
 	struct hs_conn *c;
 
-	if (!p->payload)
+	if (!hs_follow || !p->payload)
 		return;
 	c = conn_of(sk);
 	if (p->tcp_flags & TCP_FLAG_SYN) {
@@ -268,7 +268,7 @@ inline_ void arrived(struct sock *sk, struct sk_buff *skb, __u64 now)
 	struct hs_conn *c;
 	__u32 end;
 
-	if (!tp || skb->len <= tp->tcp_header_len)
+	if (!hs_follow || !tp || skb->len <= tp->tcp_header_len)
 		return;
 	end = cb->end_seq - (cb->tcp_flags & TCP_FLAG_FIN);
 	if (end == cb->seq || !before(tp->rcv_nxt, end))

@@ -539,6 +539,7 @@ const (
 	HopscopeVarHsConsumeHasLocation     = "hs_consume_has_location"
 	HopscopeVarHsFilterGen              = "hs_filter_gen"
 	HopscopeVarHsFiltering              = "hs_filtering"
+	HopscopeVarHsFollow                 = "hs_follow"
 	HopscopeVarHsGroDevices             = "hs_gro_devices"
 	HopscopeVarHsHasTcpProbe            = "hs_has_tcp_probe"
 	HopscopeVarHsHostNetns              = "hs_host_netns"
@@ -685,6 +686,7 @@ type HopscopeVariableSpecs struct {
 	HsConsumeHasLocation *ebpf.VariableSpec `ebpf:"hs_consume_has_location"`
 	HsFilterGen          *ebpf.VariableSpec `ebpf:"hs_filter_gen"`
 	HsFiltering          *ebpf.VariableSpec `ebpf:"hs_filtering"`
+	HsFollow             *ebpf.VariableSpec `ebpf:"hs_follow"`
 	HsGroDevices         *ebpf.VariableSpec `ebpf:"hs_gro_devices"`
 	HsHasTcpProbe        *ebpf.VariableSpec `ebpf:"hs_has_tcp_probe"`
 	HsHostNetns          *ebpf.VariableSpec `ebpf:"hs_host_netns"`
@@ -798,6 +800,7 @@ type HopscopeVariables struct {
 	HsConsumeHasLocation *ebpf.Variable `ebpf:"hs_consume_has_location"`
 	HsFilterGen          *ebpf.Variable `ebpf:"hs_filter_gen"`
 	HsFiltering          *ebpf.Variable `ebpf:"hs_filtering"`
+	HsFollow             *ebpf.Variable `ebpf:"hs_follow"`
 	HsGroDevices         *ebpf.Variable `ebpf:"hs_gro_devices"`
 	HsHasTcpProbe        *ebpf.Variable `ebpf:"hs_has_tcp_probe"`
 	HsHostNetns          *ebpf.Variable `ebpf:"hs_host_netns"`

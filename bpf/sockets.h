@@ -12,6 +12,9 @@ struct {
 	__uint(max_entries, 1 << 22);
 } hs_events SEC(".maps");
 
+/* Whether connections are followed. */
+const volatile bool hs_follow = true;
+
 enum conn_phase {
 	CONN_IDLE = 0,	  /* nothing was said yet */
 	CONN_OPENING = 1, /* SYN sent */

@@ -13,11 +13,22 @@ import (
 	"github.com/hopscope/hopscope/bpf"
 )
 
+// followers are the programs that do nothing but follow TCP connections.
+var followers = []string{
+	"hs_tcp_rcv_space_adjust", "hs_inet_sock_set_state", "hs_inet_sock_set_state_again",
+	"hs_tcp_destroy_sock", "hs_accept_fexit",
+}
+
 // adapt fits the one object to this kernel: programs whose hook is not there
 // are left out, and constants prune the branches that it would refuse.
 func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 	for name, prog := range spec.Programs {
 		if !k.allows(prog) {
+			delete(spec.Programs, name)
+		}
+	}
+	if cfg.NoSockets {
+		for _, name := range followers {
 			delete(spec.Programs, name)
 		}
 	}
@@ -36,6 +47,7 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 		"hs_sees_accept":      k.accept > 0,
 		"hs_accept_params":    uint32(k.accept),
 
+		"hs_follow":             !cfg.NoSockets,
 		"hs_read_dns":           cfg.readsDNS(k),
 		"hs_retransmit_has_err": k.traces["tcp_retransmit_skb"] >= 3,
 		"hs_host_netns":         k.hostNetns,

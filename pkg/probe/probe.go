@@ -32,6 +32,7 @@ type Config struct {
 	Sockets   uint32        // TCP sockets followed at once; 0: default
 	Filter    Filter
 	NoDNS     bool // read no DNS headers
+	NoSockets bool // follow no TCP connections: no exchanges and connects
 }
 
 // Probe is the loaded and attached kernel side. Its methods may be called from

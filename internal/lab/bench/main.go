@@ -22,6 +22,7 @@ type options struct {
 	rounds   int
 	slice    time.Duration
 	cpus     string
+	sockets  bool
 	json     bool
 }
 
@@ -31,6 +32,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 12, "how often each case takes its turn, at least 3")
 	flag.DurationVar(&o.slice, "slice", 400*time.Millisecond, "length of one measurement")
 	flag.StringVar(&o.cpus, "cpus", "0", `CPUs of both containers, as "0" or "0-1"; on one they compete for it with the tracing`)
+	flag.BoolVar(&o.sockets, "sockets", false, "measure what following TCP sockets costs, and nothing else")
 	flag.BoolVar(&o.json, "json", false, "print one JSON document instead of the tables")
 	flag.Parse()
 	if o.rounds < 3 || o.slice < 100*time.Millisecond || flag.NArg() > 0 {
@@ -52,13 +54,19 @@ func run(o options) error {
 		r := newReport(o)
 		p := newPair(ctx, t, o.cpus)
 		var err error
+		if r.Sockets, err = measureSockets(ctx, t, p, o); err != nil {
+			t.Fatalf("following sockets: %v", err)
+		}
+		report = r
+		if o.sockets {
+			return
+		}
 		if r.Throughput, err = measureThroughput(ctx, t, p, o); err != nil {
 			t.Fatalf("throughput: %v", err)
 		}
 		if r.Kernel, err = measureKernel(ctx, t, p, o); err != nil {
 			t.Fatalf("kernel programs: %v", err)
 		}
-		report = r
 	})
 	if err != nil {
 		return err
@@ -68,7 +76,7 @@ func run(o options) error {
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(report)
 	} else {
-		err = report.print(os.Stdout)
+		err = report.print(os.Stdout, !o.sockets)
 	}
 	if err != nil {
 		return err

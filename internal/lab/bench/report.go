@@ -24,6 +24,7 @@ type Report struct {
 	SliceNs    int64      `json:"slice_ns"`
 	Throughput Throughput `json:"throughput"`
 	Kernel     Kernel     `json:"programs"`
+	Sockets    Sockets    `json:"sockets"`
 }
 
 func newReport(o options) *Report {
@@ -51,12 +52,15 @@ func (r *Report) lost() error {
 	return nil
 }
 
-func (r *Report) print(w io.Writer) error {
+func (r *Report) print(w io.Writer, whole bool) error {
 	fmt.Fprintf(w, "Linux %s, %d CPUs, load average %s before; containers on CPU %s; %d rounds, slices of %s\n\n",
 		r.Release, r.CPUs, r.Load, r.Containers, r.Rounds, time.Duration(r.SliceNs))
 	tables := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	r.Throughput.print(tables)
-	r.Kernel.print(tables)
+	if whole {
+		r.Throughput.print(tables)
+		r.Kernel.print(tables)
+	}
+	r.Sockets.print(tables)
 	return tables.Flush()
 }
 
