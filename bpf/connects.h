@@ -102,6 +102,8 @@ inline_ void established(struct sock *sk, int was)
 		return;
 	c->sent = tp->snd_nxt;
 	c->received = c->copied = tp->copied_seq;
+	c->bucket = bucket_of(sk);
+	watch(c, true);
 	if (in_syn && before(in_syn, c->sent))
 		on_request(c, in_syn, c->sent, false, since);
 }
@@ -125,7 +127,7 @@ inline_ void closed(struct sock *sk)
 		refused(sk, c);
 	else
 		finish(c, HS_EF_CLOSED);
-	forget_conn(sk);
+	forget_conn(sk, c);
 }
 
 inline_ __u16 listened(struct sock *sk)

@@ -58,10 +58,12 @@ inline_ void finish(struct hs_conn *c, __u8 flags)
 		return;
 	c->phase = CONN_IDLE;
 	c->x.flags |= flags;
-	if (!(c->x.flags & HS_EF_PIPELINED))
-		c->crossings = 0;
-	else if (c->crossings < STREAM_CROSSINGS)
-		c->crossings++;
+	if (c->x.flags & HS_EF_PIPELINED) {
+		if (c->crossings < STREAM_CROSSINGS)
+			c->crossings++;
+	} else if (c->x.weight) {
+		c->crossings = 0; /* of others not all was looked at */
+	}
 	if (c->crossings >= STREAM_CROSSINGS)
 		c->x.flags |= HS_EF_STREAM;
 	if (c->x.weight)
@@ -79,6 +81,7 @@ inline_ void begin(struct hs_conn *c, __u8 phase, __u32 seq, __u8 flags)
 	c->phase = phase;
 	x->flags = flags;
 	x->weight = exchange_weight(c, seq);
+	watch(c, x->weight);
 	if (!x->weight)
 		return;
 	x->kind = HS_EV_EXCHANGE;
@@ -210,6 +213,7 @@ inline_ struct hs_conn *met(struct sock *sk, __u32 sent, __u8 role)
 	c->sent = sent;
 	c->received = BPF_CORE_READ(tp, rcv_nxt);
 	c->copied = BPF_CORE_READ(tp, copied_seq);
+	c->bucket = bucket_of(sk);
 	return c;
 }
 
@@ -238,6 +242,32 @@ inline_ bool sends_data(struct sk_buff *skb, const struct hs_at *at)
 	return skb->len - before_tcp > BPF_CORE_READ((struct tcp_sock *)sk, tcp_header_len);
 }
 
+/* Nobody watches, and a request that begins now is not recorded either: no more is
+ * kept than what the next one needs. What has been received, the acknowledgement
+ * tells. False where it is recorded. */
+inline_ bool passed_over(struct hs_conn *c, __u32 ack, __u32 end)
+{
+	bool client = c->x.role == HS_ROLE_CLIENT;
+
+	if (c->watched)
+		return false;
+	if (before(c->received, ack)) {
+		c->received = ack;
+		if (client)
+			c->phase = CONN_ANSWER;
+		else
+			count(HS_C_EVENTS_UNSAMPLED);
+	}
+	if (client && c->phase != CONN_REQUEST) {
+		if (sampled(c->sent, hs_sample))
+			return false;
+		count(HS_C_EVENTS_UNSAMPLED);
+	}
+	c->sent = end;
+	c->phase = client ? CONN_REQUEST : CONN_ANSWER;
+	return true;
+}
+
 /* A segment is on its way: with new data, without, or sent again. */
 inline_ void sent(struct sock *sk, const struct hs_packet *p, __u64 now)
 {
@@ -255,29 +285,45 @@ inline_ void sent(struct sock *sk, const struct hs_packet *p, __u64 now)
 	}
 	if (!c)
 		c = met(sk, p->seq, HS_ROLE_CLIENT);
-	if (c && before(c->sent, end))
-		on_sent(c, end, before(c->copied, c->received), now);
+	if (!c || !before(c->sent, end))
+		return;
+	if (passed_over(c, p->ack, end))
+		return;
+	if (!c->watched)
+		c->copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	on_sent(c, end, before(c->copied, c->received), now);
 }
 
-/* TCP takes a segment in; what it has so far, rcv_nxt, does not count it. It has
- * read the header (tcp_v4_fill_cb) and taken a SYN as such before. */
+/* TCP takes a segment in; what it has so far, rcv_nxt, does not count it, and is
+ * the request's place if that is its first. It has read the header (tcp_v4_fill_cb)
+ * and taken a SYN as such before. */
 inline_ void arrived(struct sock *sk, struct sk_buff *skb, __u64 now)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	const struct tcp_skb_cb *cb = noted(skb);
+	struct tcp_sock *tp;
 	struct hs_conn *c;
 	__u32 end;
 
-	if (!hs_follow || !tp || skb->len <= tp->tcp_header_len)
+	if (!hs_follow)
 		return;
 	end = cb->end_seq - (cb->tcp_flags & TCP_FLAG_FIN);
-	if (end == cb->seq || !before(tp->rcv_nxt, end))
+	if (end == cb->seq)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !before(tp->rcv_nxt, end))
+		return;
+	if (!glance(sk) && !sampled(tp->rcv_nxt, hs_sample))
 		return;
 	c = conn_of(sk);
 	if (!c)
 		c = met(sk, tp->snd_nxt, HS_ROLE_SERVER);
 	if (!c)
 		return;
+	if (!c->watched) {
+		if (c->x.role == HS_ROLE_CLIENT || before(c->received, tp->rcv_nxt))
+			return; /* within a turn that is not recorded */
+		c->copied = tp->copied_seq;
+	}
 	if (before(c->received, tp->rcv_nxt))
 		on_received(c, tp->rcv_nxt, false, NOW_UNSEEN);
 	if (!before(c->received, end))
@@ -300,11 +346,11 @@ inline_ bool fin_is_read(const struct hs_conn *c, struct sock *sk, __u32 copied)
 /* The application has read. */
 inline_ void read_by_task(struct sock *sk)
 {
-	struct hs_conn *c = conn_of(sk);
+	struct hs_conn *c = glance(sk) ? conn_of(sk) : NULL;
 	struct tcp_sock *tp;
 	__u32 copied;
 
-	if (!c)
+	if (!c || !c->watched)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)

@@ -37,7 +37,9 @@ type HopscopeHsConn struct {
 	Wanted    uint8
 	Crossings uint8
 	Spoken    uint8
-	Pad       [4]uint8
+	Watched   uint8
+	Pad       uint8
+	Bucket    uint16
 	X         HopscopeHsExchange
 	LastNs    uint64
 	QueuedNs  uint64
@@ -562,6 +564,7 @@ const (
 	HopscopeVarHsSlowNs                 = "hs_slow_ns"
 	HopscopeVarHsSweeping               = "hs_sweeping"
 	HopscopeVarHsVethOps                = "hs_veth_ops"
+	HopscopeVarHsWatched                = "hs_watched"
 )
 
 // LoadHopscope returns the embedded CollectionSpec for Hopscope.
@@ -709,6 +712,7 @@ type HopscopeVariableSpecs struct {
 	HsSlowNs             *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
 	HsSweeping           *ebpf.VariableSpec `ebpf:"hs_sweeping"`
 	HsVethOps            *ebpf.VariableSpec `ebpf:"hs_veth_ops"`
+	HsWatched            *ebpf.VariableSpec `ebpf:"hs_watched"`
 }
 
 // HopscopeObjects contains all objects after they have been loaded into the kernel.
@@ -823,6 +827,7 @@ type HopscopeVariables struct {
 	HsSlowNs             *ebpf.Variable `ebpf:"hs_slow_ns"`
 	HsSweeping           *ebpf.Variable `ebpf:"hs_sweeping"`
 	HsVethOps            *ebpf.Variable `ebpf:"hs_veth_ops"`
+	HsWatched            *ebpf.Variable `ebpf:"hs_watched"`
 }
 
 // HopscopePrograms contains all programs after they have been loaded into the kernel.

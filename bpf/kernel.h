@@ -123,6 +123,7 @@ struct sock_cgroup_data___val {
 struct sock;
 
 struct sock_common {
+	unsigned int skc_hash; /* of its addresses and ports */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;

@@ -18,6 +18,7 @@ struct hs_packet {
 	struct hs_tuple tuple;
 	__u32 bytes;   /* IP header and payload */
 	__u32 seq;     /* TCP only */
+	__u32 ack;     /* TCP only */
 	__u32 payload; /* TCP only: bytes of it */
 	__u8 family;
 	__u8 proto;
@@ -83,9 +84,10 @@ inline_ void read_tcp(struct hs_packet *p, const __u8 *l4, __u32 l4_bytes, __u32
 	p->tuple.sport = BE16(l4);
 	p->tuple.dport = BE16(l4 + 2);
 	p->seq = BE32(l4 + 4);
+	p->ack = BE32(l4 + 8);
 	p->payload = l4_bytes - doff;
 	p->tcp_flags = l4[13];
-	p->sig.a = (__u64)p->seq << 32 | BE32(l4 + 8);
+	p->sig.a = (__u64)p->seq << 32 | p->ack;
 	p->sig.b = (__u64)tcp_tsval(l4, doff) << 32 | ((l4_bytes - doff) & 0xffff) << 16 |
 		   (id & 0xffff);
 }

@@ -32,7 +32,9 @@ struct hs_conn {
 	__u8 wanted;
 	__u8 crossings; /* exchanges in a row in which both sides spoke at once */
 	__u8 spoken;	/* an exchange has begun */
-	__u8 pad[4];
+	__u8 watched;	/* counted in hs_watched */
+	__u8 pad;
+	__u16 bucket;	      /* of hs_watched */
 	struct hs_exchange x; /* the exchange under way, as it will be emitted */
 	__u64 last_ns;	      /* latest event of x; while opening: when that began */
 	__u64 queued_ns;      /* in the accept queue since, 0: not there, or not known */
@@ -62,10 +64,35 @@ inline_ struct hs_conn *conn_of(const void *sk)
 	return bpf_map_lookup_elem(&hs_conns, &key);
 }
 
-inline_ void forget_conn(const void *sk)
+/* How many connections are watched, by their sockets' hashes: those of which an
+ * exchange is recorded or nothing was said yet. What arrives at the others and is
+ * read there is known to be of no interest by it, without a look-up. */
+#define WATCH_BUCKETS 4096
+__u32 hs_watched[WATCH_BUCKETS] = {};
+
+inline_ __u16 bucket_of(const struct sock *sk)
+{
+	return sk->__sk_common.skc_hash % WATCH_BUCKETS;
+}
+
+inline_ bool glance(const struct sock *sk)
+{
+	return hs_watched[bucket_of(sk)];
+}
+
+inline_ void watch(struct hs_conn *c, bool on)
+{
+	if (c->watched == on)
+		return;
+	c->watched = on;
+	__sync_fetch_and_add(&hs_watched[c->bucket % WATCH_BUCKETS], on ? 1 : -1);
+}
+
+inline_ void forget_conn(const void *sk, struct hs_conn *c)
 {
 	__u64 key = (__u64)sk;
 
+	watch(c, false);
 	bpf_map_delete_elem(&hs_conns, &key);
 }
 
@@ -115,8 +142,10 @@ inline_ void set_task(struct hs_conn *c)
 inline_ struct hs_conn *new_conn(struct sock *sk)
 {
 	__u64 key = (__u64)sk;
-	struct hs_conn *c;
+	struct hs_conn *c = conn_of(sk);
 
+	if (c)
+		watch(c, false);
 	bpf_map_update_elem(&hs_conns, &key, &hs_empty_conn, BPF_ANY);
 	c = bpf_map_lookup_elem(&hs_conns, &key);
 	if (c)

@@ -24,6 +24,7 @@ func TestExchangeLogic(t *testing.T) {
 	for name, test := range map[string]func(*conversation){
 		"turns": (*conversation).turns, "unseen": (*conversation).late, "wrapped": (*conversation).wrapped,
 		"push": (*conversation).push, "sampling": (*conversation).sampling, "streams": (*conversation).streams,
+		"watched": (*conversation).watched,
 	} {
 		t.Run(name, func(t *testing.T) { test(newConversation(t, src)) })
 	}
@@ -207,7 +208,7 @@ func (c *conversation) push() {
 // One in eight, the same ones at both ends.
 func (c *conversation) sampling() {
 	const requests, rate = 4000, 8
-	must(c.t, c.coll.Variables["hs_sample"].Set(uint32(rate)), "set the sample rate")
+	c.sample(rate)
 	for range requests {
 		c.ask(64)
 		c.reply(64)
@@ -257,5 +258,59 @@ func (c *conversation) streams() {
 		if x.Flags != uint8(want[i]) {
 			c.t.Errorf("record %d has flags %#x, want %#x", i, x.Flags, want[i])
 		}
+	}
+}
+
+// A connection is watched while its exchange is recorded. Of others only what is
+// sent is seen, and that is enough to know where the next request begins.
+func (c *conversation) watched() {
+	const none = math.MaxUint32
+	c.sample(none)
+	c.ask(10)
+	c.reply(20)
+	c.wantWatched(0)
+	for range 3 {
+		c.request += 10
+		c.run("passed_over", c.client, 0, uint64(c.request), uint64(c.answer))
+		c.answer += 20
+		c.run("passed_over", c.server, 0, uint64(c.answer), uint64(c.request))
+	}
+	if n := c.counters()[bpf.HopscopeHsCounterHS_C_EVENTS_UNSAMPLED]; n != 2*4 {
+		c.t.Errorf("%d left out at two ends, want 8", n)
+	}
+	c.sample(1)
+	// The client's next request is recorded, the former answer being acknowledged.
+	ret, err := c.coll.Programs["logic_passed_over"].Run(&ebpf.RunOptions{
+		Context: []uint64{c.client, 0, uint64(c.request + 10), uint64(c.answer), 0, 0, 0}})
+	must(c.t, err, "run logic_passed_over")
+	if ret != 0 {
+		c.t.Error("a request that is to be recorded was passed over")
+	}
+	c.ask(10)
+	c.wantWatched(2)
+	c.reply(20)
+	client, server := c.told()
+	if len(client) != 1 || len(server) != 1 {
+		c.t.Fatalf("%d and %d records, want 1 each", len(client), len(server))
+	}
+	for _, x := range []bpf.HopscopeHsExchange{client[0], server[0]} {
+		if x.RequestSeq != 140 || x.AnswerSeq != 580 || x.RequestBytes != 10 || x.AnswerBytes != 20 {
+			c.t.Errorf("%+v", x)
+		}
+	}
+}
+
+func (c *conversation) sample(rate uint32) {
+	c.t.Helper()
+	must(c.t, c.coll.Variables["hs_sample"].Set(rate), "set the sample rate")
+}
+
+// wantWatched: so many connections are counted; they share a bucket here.
+func (c *conversation) wantWatched(n uint32) {
+	c.t.Helper()
+	var buckets [4096]uint32
+	must(c.t, c.coll.Variables["hs_watched"].Get(&buckets), "read the count of watched connections")
+	if buckets[0] != n {
+		c.t.Errorf("%d connections are watched, want %d", buckets[0], n)
 	}
 }

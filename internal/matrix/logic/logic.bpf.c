@@ -190,6 +190,15 @@ int logic_received(__u64 *ctx)
 	return 1;
 }
 
+/* ARG_CROSSED is the acknowledgement. */
+SEC("raw_tp/logic_passed_over")
+int logic_passed_over(__u64 *ctx)
+{
+	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+
+	return c && passed_over(c, ctx[ARG_CROSSED], ctx[ARG_END]);
+}
+
 SEC("raw_tp/logic_finish")
 int logic_finish(__u64 *ctx)
 {
