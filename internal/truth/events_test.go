@@ -22,6 +22,7 @@ type socketTrace struct {
 	mu        sync.Mutex
 	exchanges []bpf.HopscopeHsExchange
 	connects  []bpf.HopscopeHsConnect
+	accepts   []bpf.HopscopeHsConnect
 }
 
 func beginSockets(t *testing.T, cfg probe.Config) *socketTrace {
@@ -52,6 +53,8 @@ func (tr *socketTrace) event(raw []byte) {
 		tr.exchanges = append(tr.exchanges, decode[bpf.HopscopeHsExchange](tr.t, raw))
 	case bpf.HopscopeHsEventKindHS_EV_CONNECT:
 		tr.connects = append(tr.connects, decode[bpf.HopscopeHsConnect](tr.t, raw))
+	case bpf.HopscopeHsEventKindHS_EV_ACCEPT:
+		tr.accepts = append(tr.accepts, decode[bpf.HopscopeHsConnect](tr.t, raw))
 	default:
 		tr.t.Errorf("an event of kind %d", raw[0])
 	}
@@ -89,6 +92,39 @@ func (tr *socketTrace) notes() map[string]uint64 {
 		tr.t.Fatal(err)
 	}
 	return c.Notes
+}
+
+// wantAccepts: each of so many connections to a container is told to have been
+// accepted, unless the kernel does not allow to see it.
+func (tr *socketTrace) wantAccepts(t *testing.T, c *lab.Container, port uint16, connections int) {
+	t.Helper()
+	if !tr.seesAccept() {
+		connections = 0
+	}
+	n, netns := 0, netnsInode(t, c.Netns)
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	for _, a := range tr.accepts {
+		if a.Sock.Netns != netns || a.Sock.Lport != port {
+			continue
+		}
+		n++
+		if a.StartNs == 0 || a.EndNs < a.StartNs || a.Sock.Tgid == 0 || a.Weight != 1 {
+			t.Errorf("%+v", a)
+		}
+	}
+	if n != connections {
+		t.Errorf("%d connections told to be accepted, want %d", n, connections)
+	}
+}
+
+func (tr *socketTrace) seesAccept() bool {
+	for _, c := range tr.probe.Capabilities() {
+		if c.Name == "fexit inet_csk_accept" {
+			return c.Available
+		}
+	}
+	return false
 }
 
 // of gives the exchanges that the sockets of a namespace on one side of a port

@@ -154,6 +154,7 @@ func TestExchangesOfShortConnections(t *testing.T) {
 	if len(joined) != connections {
 		t.Errorf("%d exchanges on %d connections", len(joined), connections)
 	}
+	tr.wantAccepts(t, p.web, 8000, connections)
 	for _, x := range joined {
 		closed := bpf.HopscopeHsEventFlagHS_EF_CLOSED | bpf.HopscopeHsEventFlagHS_EF_FIRST
 		if !has(&x.client, closed) || !has(&x.server, closed) || x.client.AnswerBytes != 0 || x.client.RequestBytes != 1 || x.server.RequestBytes != 1 {
