@@ -37,8 +37,9 @@ type socketSlice struct {
 // orders.
 func measureSockets(ctx context.Context, t lab.TB, p *pair, o options) (Sockets, error) {
 	slices := make(map[uint32][]socketSlice)
-	for round := range (o.rounds + 1) / 2 {
-		t.Logf("following sockets, round %d of %d", round+1, (o.rounds+1)/2)
+	rounds := (o.rounds + 2) / 3 // each has two slices
+	for round := range rounds {
+		t.Logf("following sockets, round %d of %d", round+1, rounds)
 		for first := range 2 {
 			if err := bothVariants(ctx, p, o, first, slices); err != nil {
 				return Sockets{}, err
