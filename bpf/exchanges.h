@@ -118,9 +118,9 @@ inline_ void on_request(struct hs_conn *c, __u32 from, __u32 end, bool crossed, 
 		return;
 	x->request_bytes = end - x->request_seq;
 	now = clock(now);
-	c->last_ns = now;
 	if (now == NOW_UNSEEN)
 		return;
+	c->last_ns = now;
 	if (!x->request_ns)
 		x->request_ns = now;
 	x->request_end_ns = now;
@@ -155,7 +155,9 @@ inline_ void on_answer(struct hs_conn *c, __u32 from, __u32 end, bool crossed, _
 			x->flags |= HS_EF_PIPELINED;
 	} else if (x->weight) {
 		now = clock(now);
-		if (now != NOW_UNSEEN && now - c->last_ns > hs_idle_ns) {
+		/* Nothing is known of a pause before the first bytes that were seen. */
+		if (x->answer_ns && now != NOW_UNSEEN && now > c->last_ns &&
+		    now - c->last_ns > hs_idle_ns) {
 			finish(c, 0);
 			unasked(c, HS_EF_STREAM);
 		}
@@ -166,9 +168,9 @@ inline_ void on_answer(struct hs_conn *c, __u32 from, __u32 end, bool crossed, _
 		x->answer_seq = from;
 	x->answer_bytes = end - x->answer_seq;
 	now = clock(now);
-	c->last_ns = now;
 	if (now == NOW_UNSEEN)
 		return;
+	c->last_ns = now;
 	if (!x->answer_ns)
 		x->answer_ns = now;
 	x->answer_end_ns = now;

@@ -23,7 +23,7 @@ var mutants = []mutant{
 	},
 	{
 		"the signature does not hold TCP's acknowledgement", "bpf/packet.h",
-		"(__u64)p->seq << 32 | BE32(l4 + 8);", "(__u64)p->seq << 32;",
+		"(__u64)p->seq << 32 | p->ack;", "(__u64)p->seq << 32;",
 		logicTest, "TestLogic/signature",
 	},
 	{

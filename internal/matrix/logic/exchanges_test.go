@@ -24,7 +24,7 @@ func TestExchangeLogic(t *testing.T) {
 	for name, test := range map[string]func(*conversation){
 		"turns": (*conversation).turns, "unseen": (*conversation).late, "wrapped": (*conversation).wrapped,
 		"push": (*conversation).push, "sampling": (*conversation).sampling, "streams": (*conversation).streams,
-		"watched": (*conversation).watched,
+		"watched": (*conversation).watched, "half seen": (*conversation).halfSeen,
 	} {
 		t.Run(name, func(t *testing.T) { test(newConversation(t, src)) })
 	}
@@ -44,7 +44,7 @@ const nowUnseen = 1 // NOW_UNSEEN
 
 func newConversation(t *testing.T, src source) *conversation {
 	t.Helper()
-	c := &conversation{logic: newLogic(t, src, "connection", "sent", "received", "finish"), now: 1000, client: 0x1000, server: 0x2000}
+	c := &conversation{logic: newLogic(t, src, "connection", "sent", "received", "passed_over", "finish"), now: 1000, client: 0x1000, server: 0x2000}
 	events, err := ringbuf.NewReader(c.coll.Maps["hs_events"])
 	must(t, err, "open the ring of events")
 	t.Cleanup(func() { events.Close() })
@@ -176,6 +176,23 @@ func (c *conversation) late() {
 	client, _ := c.told()
 	if len(client) != 1 || client[0].AnswerNs != 0 || client[0].AnswerEndNs != 0 || client[0].AnswerBytes != 20 || client[0].AnswerSeq != 500 {
 		c.t.Errorf("%+v", client)
+	}
+}
+
+// An answer of which the first bytes were not seen to arrive, after long thought, did
+// not pause: it is one answer.
+func (c *conversation) halfSeen() {
+	c.ask(10)
+	c.now += uint64(4 * time.Second)
+	c.unseen = true
+	c.reply(20)
+	c.unseen = false
+	c.reply(30)
+	client, server := c.told()
+	for _, end := range [][]bpf.HopscopeHsExchange{client, server} {
+		if len(end) != 1 || end[0].AnswerBytes != 50 || end[0].AnswerNs == 0 || end[0].Flags&uint8(bpf.HopscopeHsEventFlagHS_EF_STREAM) != 0 {
+			c.t.Errorf("%+v", end)
+		}
 	}
 }
 
