@@ -107,8 +107,11 @@ func partNames(list []result) []string {
 }
 
 func partCell(r result, part string) string {
-	if slices.Contains(r.Parts, part) {
+	switch {
+	case slices.Contains(r.Parts, part):
 		return "yes"
+	case len(r.Parts) == 0:
+		return "not asked for"
 	}
 	return "no"
 }
