@@ -9,6 +9,7 @@ import (
 type cgroupBirth struct {
 	container string // id
 	cgroup    uint64 // 0: it was removed
+	overflow  bool   // nothing else: the kernel's queue was full, some were missed
 }
 
 // born takes in a container's new cgroup. It is known before the container's

@@ -1,9 +1,12 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -118,7 +121,7 @@ func TestCgroupOfTheRemoved(t *testing.T) {
 	s.learn(Event{ContainerID: id("aa"), Created: true, Name: "job"}, at(0))
 	s.bury(id("aa"), at(1))
 	for _, cgroup := range []uint64{700, 701} {
-		if !s.born(cgroupBirth{id("aa"), cgroup}, at(2)) {
+		if !s.born(cgroupBirth{container: id("aa"), cgroup: cgroup}, at(2)) {
 			t.Errorf("cgroup %d is no news", cgroup)
 		}
 	}
@@ -171,4 +174,66 @@ func TestContainersOfNoEngine(t *testing.T) {
 	rt.set(nil, Event{ContainerID: id("b2"), Created: true, Name: "late"}) // and an engine's after all
 	nameOf(t, inv, first, "late")
 	nameOf(t, inv, second, "late")
+}
+
+// More cgroups than the kernel queues: that some were missed is told, and those
+// that are still there are found.
+func TestMoreCgroupsThanTheQueueHolds(t *testing.T) {
+	b, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount := t.TempDir()
+	births, err := cgroupV2{mount: mount, root: "/"}.watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := func(n int) string { return filepath.Join(mount, fmt.Sprintf("%064x", n)) }
+	last := cgroupEvents + queued + 2000 // what waits in user space, in the kernel, and in the buffer between
+	for n := range last {
+		if err := errors.Join(os.Mkdir(dir(n), 0o755), os.Remove(dir(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(dir(last), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want, err := inode(dir(last))
+	if err != nil {
+		t.Fatal(err)
+	}
+	overflows, limit := 0, time.After(30*time.Second)
+	for {
+		select {
+		case b := <-births:
+			if b.overflow {
+				overflows++
+			}
+			if b.cgroup == want && overflows > 0 {
+				t.Logf("%d overflows", overflows)
+				return
+			}
+		case <-limit:
+			t.Fatalf("%d overflows, and the last cgroup is not found", overflows)
+		}
+	}
+}
+
+func TestOverflowIsNoted(t *testing.T) {
+	inv := open(t, newHost(t), &fakeRuntime{}, &fakeDevices{}, newClock())
+	if err := inv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if news := inv.takeBirths([]cgroupBirth{{overflow: true}}); news != 1 {
+			t.Errorf("%d news: nobody looks", news)
+		}
+	}
+	if notes := strings.Join(inv.Notes(), "\n"); !strings.Contains(notes, "(2 times, inotify's queue was full)") {
+		t.Errorf("notes: %s", notes)
+	}
 }

@@ -149,6 +149,7 @@ func (w *cgroupWatcher) run(ctx context.Context, mount string) {
 			at += unix.SizeofInotifyEvent + int(e.Len)
 			switch {
 			case e.Mask&unix.IN_Q_OVERFLOW != 0:
+				w.tell(ctx, cgroupBirth{overflow: true})
 				_ = w.add(ctx, mount) // what was missed and is still there
 			case e.Mask&unix.IN_IGNORED != 0:
 				delete(w.dirs, e.Wd)

@@ -41,12 +41,13 @@ type Inventory struct {
 	host    Namespace
 	usual   bool // nobody named an engine: the usual socket is asked
 
-	state  *state // belongs to the goroutine of run
-	engine bool   // whether the engine answered last; likewise
-	print  string // fingerprint of the containers, as last told to subscribers
-	view   atomic.Pointer[View]
-	misses chan miss
-	fresh  chan chan struct{}
+	state     *state // belongs to the goroutine of run
+	engine    bool   // whether the engine answered last; likewise
+	overflows int    // of the queue of new cgroups; likewise
+	print     string // fingerprint of the containers, as last told to subscribers
+	view      atomic.Pointer[View]
+	misses    chan miss
+	fresh     chan chan struct{}
 
 	mu      sync.Mutex
 	status  map[string]Source

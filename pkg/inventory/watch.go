@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -94,11 +95,23 @@ func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}, cg
 // takeBirths says how many of the cgroups are news.
 func (inv *Inventory) takeBirths(list []cgroupBirth) (news int) {
 	for _, b := range list {
+		if b.overflow {
+			inv.noteOverflow()
+			news++ // who went meanwhile is found by looking
+			continue
+		}
 		if inv.state.born(b, inv.clock.Now()) {
 			news++
 		}
 	}
 	return news
+}
+
+// noteOverflow counts how often the kernel had more new cgroups to tell of than
+// its queue holds (fs.inotify.max_queued_events).
+func (inv *Inventory) noteOverflow() {
+	inv.overflows++
+	inv.note("overflow", fmt.Sprintf("containers came and went faster than they could be taken in (%d times, inotify's queue was full): some may have no name", inv.overflows))
 }
 
 func (f feed) stop() {
