@@ -55,6 +55,8 @@ type Sampling struct {
 type Inventory struct {
 	At    uint64          `json:"at"` // CLOCK_MONOTONIC, ns
 	Facts inventory.Facts `json:"facts"`
+	// LeftOut is how many that were gone longest did not fit.
+	LeftOut uint64 `json:"left_out,omitempty"`
 }
 
 // Status is the accounting at one moment, summed since the capture began.

@@ -175,7 +175,9 @@ func (r *Reader) open(b block) (rec Record, err error) {
 		}
 	case kindInventory:
 		rec.Inventory = &Inventory{}
-		err = r.document(b, rec.Inventory)
+		if err = r.document(b, rec.Inventory); err == nil {
+			r.blocks.damage.Names = rec.Inventory.LeftOut
+		}
 	case kindStatus:
 		rec.Status = &Status{}
 		err = r.document(b, rec.Status)
@@ -229,8 +231,13 @@ func (r *Reader) document(b block, to any) error {
 	return parseDocument(payload, to)
 }
 
+// elements is at least the number of values in a JSON text.
+func elements(text []byte) int {
+	return bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("{"))
+}
+
 func parseDocument(text []byte, to any) error {
-	if bytes.Count(text, []byte(","))+bytes.Count(text, []byte("{")) > maxElements {
+	if elements(text) > maxElements {
 		return errPayload
 	}
 	if err := json.Unmarshal(text, to); err != nil {

@@ -112,6 +112,9 @@ func (r *Redaction) Inventory(at uint64, facts inventory.Facts) error {
 	return nil
 }
 
+// InventorySize is that of the [Writer].
+func (r *Redaction) InventorySize() int { return r.w.InventorySize() }
+
 // Servers stores where requests are answered.
 func (r *Redaction) Servers(list []Server) error {
 	r.mu.Lock()

@@ -63,6 +63,7 @@ type Writer struct {
 	names    *names
 	servers  map[Server]bool   // that were written
 	facts    [sha256.Size]byte // of the inventory that was written last
+	factSize int               // bytes that it took
 	journeys uint64
 	newest   uint64 // time of the newest journey or status, CLOCK_MONOTONIC, ns
 	err      error
@@ -131,8 +132,8 @@ func (w *Writer) Journey(j *journey.Journey, _ []journey.Hop) error {
 }
 
 // Inventory stores what exists from the time at on (CLOCK_MONOTONIC, ns), when
-// it differs from what was stored last. It is not an error of the capture when
-// it is too large to be stored.
+// it differs from what was stored last. Where it is too large for a block, what
+// is gone longest is left out; that is no error of the capture.
 func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 	text, err := json.Marshal(facts)
 	if err != nil {
@@ -144,11 +145,29 @@ func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 	if w.err != nil || sum == w.facts {
 		return w.err
 	}
-	if err := w.document(kindInventory, Inventory{at, facts}, at); err != nil {
+	fits, ok, err := fitting(Inventory{At: at, Facts: facts})
+	if err != nil {
+		return fmt.Errorf("store the inventory: %w", err)
+	}
+	w.facts, w.factSize = sum, len(fits)
+	if !ok {
+		return nil
+	}
+	if err := w.flush(); err != nil {
 		return err
 	}
-	w.facts = sum
+	if err := w.store(kindInventory, fits, 1, at, at); err != nil {
+		return err
+	}
+	w.factSize = len(w.packed)
 	return nil
+}
+
+// InventorySize is how many bytes of the file the last inventory took.
+func (w *Writer) InventorySize() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.factSize
 }
 
 // Status stores the accounting. The last one of a capture is what counts.

@@ -41,7 +41,7 @@ func StartRing(s *pipeline.Session, o Options, keep time.Duration) (*Ring, error
 // Save ends the ring and writes what it keeps, with the session's state as
 // meta has it.
 func (k *Ring) Save(meta model.Meta, failure error) error {
-	err := errors.Join(k.halt(), k.w.Inventory(since(meta), k.session.Inventory().View().Facts()), k.w.Status(k.statusOf(meta)))
+	err := errors.Join(k.halt(), k.inventory(meta), k.w.Status(k.statusOf(meta)))
 	end := k.endOf(meta, failure)
 	if k.redacted() {
 		end = end.Redacted()

@@ -37,6 +37,7 @@ type Recording struct {
 	session *pipeline.Session
 	w       writer
 	sink    sink
+	pace    pace
 	before  capture.Status // what the session had counted before the file's time
 	stop    context.CancelFunc
 	failed  chan struct{} // closed when nothing can be written any more
@@ -48,6 +49,7 @@ type writer interface {
 	pipeline.Sink
 	pipeline.SignalSink
 	Inventory(at uint64, facts inventory.Facts) error
+	InventorySize() int
 	Servers([]capture.Server) error
 	Findings([]model.Finding) error
 	Status(capture.Status) error
@@ -104,7 +106,7 @@ func start(s *pipeline.Session, o Options, begin func(capture.Options) (*capture
 	if err != nil {
 		return nil, err
 	}
-	r.sink = sink{r.w}
+	r.sink, r.pace.w = sink{r.w}, r.w
 	if err := errors.Join(r.sink.Servers(s.Servers()), r.inventory(meta)); err != nil {
 		return nil, errors.Join(err, r.w.Abandon())
 	}
@@ -141,19 +143,15 @@ func (r *Recording) run(ctx context.Context) {
 	r.done <- err
 }
 
-// follow writes down what changes beside the journeys.
+// follow writes down what changes beside the journeys. Changes of the inventory
+// wait for the next second: each would cut the block of journeys short.
 func (r *Recording) follow(ctx context.Context) error {
-	changes := r.session.Inventory().Changes()
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case _, ok := <-changes:
-			if !ok {
-				changes = nil
-			}
 		case <-tick.C:
 		}
 		if err := r.status(); err != nil {
@@ -167,7 +165,7 @@ func (r *Recording) status() error {
 	if err != nil {
 		return err
 	}
-	if err := r.inventory(meta); err != nil {
+	if err := r.pace.follow(since(meta), r.session.Inventory().View()); err != nil {
 		return err
 	}
 	return r.w.Status(r.statusOf(meta))
@@ -175,7 +173,7 @@ func (r *Recording) status() error {
 
 // inventory stores what exists; the writer leaves out what has not changed.
 func (r *Recording) inventory(meta model.Meta) error {
-	return r.w.Inventory(since(meta), r.session.Inventory().View().Facts())
+	return r.pace.store(since(meta), r.session.Inventory().View())
 }
 
 // Finish ends the file with the session's state as meta has it; failure, if
