@@ -42,7 +42,9 @@ func diffCommand() *cobra.Command {
 compose project and service, or else by container name. A change counts when it
 is larger than the captures differ from themselves in the course of time.
 
-Exit codes: 0 compared, 1 too few samples, 5 a regression beyond --fail-over.`,
+Exit codes: 0 compared, 1 too few samples, 5 a regression beyond --fail-over. With
+--fail-over, 1 also where a path of a packet a second, or what answers a request in
+five seconds, could not be tested or is gone.`,
 		Example: `  hopscope diff before.hop after.hop
   hopscope diff before.hop after.hop --fail-over 20%
   hopscope diff before.hop after.hop -o change.html`,
@@ -89,6 +91,9 @@ func compare(cmd *cobra.Command, before, after string, f *diffFlags) error {
 		}
 		return export.DiffTable(w, result, export.Options{Width: terminalWidth(w), Color: color && f.out.file == ""})
 	})
+	if result.Rare > 0 && result.FailOver != nil {
+		say.line("note: paths and response times too rare to be tested: %d", result.Rare)
+	}
 	return errors.Join(err, result.Verdict())
 }
 

@@ -18,7 +18,7 @@ var percentiles = [...]struct {
 func Compare(before, after Side, o Options) *Result {
 	c := comparison{
 		before: newSide(before), after: newSide(after), failOver: o.FailOver,
-		seconds: float64(after.Snapshot.DurationNs) / 1e9,
+		seconds: float64(after.Snapshot.DurationNs) / 1e9, secondsBefore: float64(before.Snapshot.DurationNs) / 1e9,
 	}
 	r := &Result{
 		Schema: SchemaName, Alpha: Alpha,
@@ -45,6 +45,7 @@ func Compare(before, after Side, o Options) *Result {
 	r.TCP = append(r.TCP, c.tcp()...)
 	r.Exchanges = append(r.Exchanges, c.exchanges()...)
 	r.DNS = append(r.DNS, c.dns()...)
+	r.gone, r.few, r.Rare = c.untested()
 	c.judge(r)
 	return r
 }
@@ -66,6 +67,7 @@ type comparison struct {
 	before, after *side
 	failOver      float64
 	seconds       float64 // of the later capture
+	secondsBefore float64 // of the earlier one
 	tests         int     // of paths, drops, TCP, DNS and exchanges, for Holm's correction
 	rounds        int
 }

@@ -71,6 +71,11 @@ type Result struct {
 	DNS       []DNS      `json:"dns"`       // askers and their name servers in both, in the order of TCP
 	Appeared  []Lone     `json:"appeared"`
 	Vanished  []Lone     `json:"vanished"`
+
+	// Rare is how many paths and response times were not tested and are too rare
+	// for a verdict to ask for it.
+	Rare      int        `json:"-"`
+	gone, few []evidence // that a verdict would have to be of
 }
 
 // Capture says what one side is.
@@ -226,7 +231,9 @@ func (e *RegressionError) Error() string {
 }
 
 // Verdict is a *RegressionError where something regressed, ErrNothingInCommon
-// or ErrTooFewSamples where the captures do not allow a verdict, else nil.
+// or ErrTooFewSamples where the captures do not allow a verdict, else nil. With
+// Options.FailOver one that a path or response time would have to be tested for,
+// and was not, is none either: ErrTooFewSamples, ErrVanished.
 func (r *Result) Verdict() error {
 	regression := RegressionError{}
 	var all, compared uint64
@@ -270,6 +277,8 @@ func (r *Result) Verdict() error {
 	case float64(compared) < enough*float64(all):
 		return fmt.Errorf("%w: %.0f%% of the packets are on paths with fewer than %d samples, or fewer than %d slices of time, in one of the captures",
 			ErrTooFewSamples, 100*(1-float64(compared)/float64(all)), minSamples, minSlices)
+	case r.FailOver != nil:
+		return lacking(r.gone, r.few)
 	}
 	return nil
 }

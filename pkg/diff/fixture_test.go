@@ -2,9 +2,11 @@ package diff
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,23 +72,57 @@ type load struct {
 	containers []inventory.Container
 	names      names
 	port       uint16
+	to         uint32 // namespace of the (first) replica
+	also       []load // in the same capture
 }
 
 func shopLoad(seed uint64) load {
 	return load{
-		seed: seed, packets: 12_000, seconds: 12, replicas: 1, drift: 0.1, weight: 1, port: 8080,
+		seed: seed, packets: 12_000, seconds: 12, replicas: 1, drift: 0.1, weight: 1, port: 8080, to: apiNS,
 		names: names{webNS: "web", apiNS: "api", apiNS + 1: "api-2"},
 	}
 }
 
 func (l load) side(t *testing.T) Side {
 	t.Helper()
-	r := rand.New(rand.NewPCG(l.seed, 77))
 	whole := model.New(model.Limits{})
 	pieces := whole.Slices()
+	var next []func() (float64, bool) // the time of a load's next packet; to call it again adds that
+	var times []float64
+	for _, x := range append([]load{l}, l.also...) {
+		step, stop := iter.Pull(x.into(whole, pieces))
+		defer stop()
+		at, _ := step()
+		next, times = append(next, step), append(times, at)
+	}
+	for len(next) > 0 {
+		i := slices.Index(times, slices.Min(times))
+		at, more := next[i]()
+		if times[i] = at; !more {
+			next, times = slices.Delete(next, i, i+1), slices.Delete(times, i, i+1)
+		}
+	}
+	meta := model.Meta{
+		Host: "shopbox", Duration: time.Duration(l.seconds * 1e9), Ended: "duration", Containers: l.containers,
+		StartedAt: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), Accounting: model.Accounting{Tracked: uint64(l.packets)},
+	}
+	return Side{Snapshot: whole.Snapshot(l.names, meta), Slices: pieces.Snapshots(l.names, meta)}
+}
+
+// into adds what the load consists of to a capture, packet by packet: each after its
+// time was told.
+func (l load) into(whole *model.Aggregator, pieces *model.Slices) iter.Seq[float64] {
+	return func(yield func(float64) bool) { l.each(whole, pieces, yield) }
+}
+
+func (l load) each(whole *model.Aggregator, pieces *model.Slices, yield func(float64) bool) {
+	r := rand.New(rand.NewPCG(l.seed, 77))
 	drift, until := 1.0, 0.0
 	for i := range l.packets {
 		at := float64(i) / float64(l.packets) * l.seconds
+		if !yield(at) {
+			return
+		}
 		if at >= until { // a new mood every 0.2 s
 			drift, until = math.Exp(l.drift*r.NormFloat64()), at+0.2
 		}
@@ -117,11 +153,6 @@ func (l load) side(t *testing.T) Side {
 		whole.Add(j, hops)
 		pieces.Add(j, hops)
 	}
-	meta := model.Meta{
-		Host: "shopbox", Duration: time.Duration(l.seconds * 1e9), Ended: "duration", Containers: l.containers,
-		StartedAt: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), Accounting: model.Accounting{Tracked: uint64(l.packets)},
-	}
-	return Side{Snapshot: whole.Snapshot(l.names, meta), Slices: pieces.Snapshots(l.names, meta)}
 }
 
 // asked is the n-th lookup.
@@ -137,7 +168,7 @@ func (l load) asked(r *rand.Rand, n int) dns.Lookup {
 }
 
 func (l load) hops(r *rand.Rand, i int, at, drift float64) []journey.Hop {
-	api := uint32(apiNS + i%l.replicas)
+	api := l.to + uint32(i%l.replicas)
 	us := func(median float64) time.Duration {
 		return time.Duration(median * drift * math.Exp(0.5*r.NormFloat64()) * 1e3)
 	}
