@@ -24,7 +24,8 @@ BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 
 # As the GNU coding standards have it; DESTDIR is for packagers.
 PREFIX  ?= /usr/local
-bindir  := $(DESTDIR)$(PREFIX)/sbin
+# Not sbin: report, flame, diff and replay are for users without root, too.
+bindir  := $(DESTDIR)$(PREFIX)/bin
 mandir  := $(DESTDIR)$(PREFIX)/share/man/man8
 bashdir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 zshdir  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -36,9 +37,12 @@ fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
 
-install: ## install binary, man pages and completion; builds unless bin/hopscope is there
-	[ -x $(BIN)/hopscope ] || $(MAKE) build
+# What was built before a pull is not what is to be installed. root may have no Go in
+# its PATH: then it is what `make` built before.
+install: ## build, and install binary, man pages and completion; without Go, install bin/hopscope
+	if command -v $(GO) > /dev/null; then $(MAKE) build; else [ -x $(BIN)/hopscope ]; fi
 	install -D -m 755 $(BIN)/hopscope $(bindir)/hopscope
+	rm -f $(DESTDIR)$(PREFIX)/sbin/hopscope # of an older version, and before this one in root's PATH
 	install -d $(mandir) $(bashdir) $(zshdir) $(fishdir)
 	$(BIN)/hopscope man $(mandir)
 	$(BIN)/hopscope completion bash > $(bashdir)/hopscope
@@ -46,7 +50,7 @@ install: ## install binary, man pages and completion; builds unless bin/hopscope
 	$(BIN)/hopscope completion fish > $(fishdir)/hopscope.fish
 
 uninstall: ## remove what install installed
-	rm -f $(bindir)/hopscope $(mandir)/hopscope.8 $(mandir)/hopscope-*.8
+	rm -f $(bindir)/hopscope $(DESTDIR)$(PREFIX)/sbin/hopscope $(mandir)/hopscope.8 $(mandir)/hopscope-*.8
 	rm -f $(bashdir)/hopscope $(zshdir)/_hopscope $(fishdir)/hopscope.fish
 
 # A container image of the program alone; docs/privileges.md says how to run it.
@@ -130,6 +134,10 @@ test-long: engine tools build ## what takes long: a hundred SIGKILLs, churn, a m
 	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/journey
 	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/exchange
 	$(GO) test -run '^$$' -fuzz '^FuzzBlock$$' -fuzztime 30s ./pkg/capture
+	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime 30s ./pkg/capture
+	$(GO) test -run '^$$' -fuzz '^FuzzExchange$$' -fuzztime 30s ./pkg/capture
+	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 20s ./pkg/when
+	$(GO) test -run '^$$' -fuzz '^FuzzPairer$$' -fuzztime 20s ./pkg/dns
 	$(MAKE) soak
 	$(GO) build -o $(BIN)/mutants ./internal/mutants
 	$(ENGINE) $(AS_ROOT) $(BIN)/mutants

@@ -98,7 +98,7 @@ func saveBaseline(cmd *cobra.Command, args []string, f *baselineFlags) error {
 		}
 		write = baseline.Copy(args[1])
 	} else {
-		f.trace.quiet = true // the file has another name in the end
+		f.trace.save.unnamed = true // the file has another name in the end
 	}
 	store, err := baseline.Mine()
 	if err != nil {

@@ -170,6 +170,7 @@ func TestBaselineCommands(t *testing.T) {
 func TestSaveFlags(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"--no-save --redact", "--no-save"},
+		{"-o -", "name one"},
 		{"--no-save --keep 1m", "--no-save"},
 		{"--when drops>0", "--keep"},
 		{"--keep 5ms", "less than a second"},

@@ -102,7 +102,7 @@ func beginning(all []string, start string) []string {
 }
 
 func completeContainers(cmd *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
-	inv, err := inventory.Open(cmd.Context(), inventory.Options{})
+	inv, err := inventory.Open(cmd.Context(), inventory.Options{DockerHost: typedDockerHost(cmd)})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -110,8 +110,16 @@ func completeContainers(cmd *cobra.Command, _ []string, start string) ([]string,
 	return beginning(containerNames(inv.View()), start), cobra.ShellCompDirectiveNoFileComp
 }
 
+// typedDockerHost is what stands on the command line so far.
+func typedDockerHost(cmd *cobra.Command) string {
+	if f := cmd.Flags().Lookup("docker-host"); f != nil {
+		return f.Value.String()
+	}
+	return ""
+}
+
 func completeNetworks(cmd *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
-	inv, err := inventory.Open(cmd.Context(), inventory.Options{})
+	inv, err := inventory.Open(cmd.Context(), inventory.Options{DockerHost: typedDockerHost(cmd)})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

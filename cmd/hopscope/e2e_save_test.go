@@ -187,7 +187,7 @@ func (s *shop) baseline(t *testing.T) {
 		}
 		return run.Wait(t)
 	}
-	if r := with("baseline", "save", "before", "-d", "3s", "-c", s.web.Name); r.Code != 0 || r.Stderr != "saved baseline:before\n" || r.Stdout != "" {
+	if r := with("baseline", "save", "before", "-d", "3s", "-c", s.web.Name); r.Code != 0 || r.Stderr != "tracing "+s.web.Name+"\nsaved baseline:before\n" || r.Stdout != "" {
 		t.Fatalf("exit code %d, stdout %q, stderr %q", r.Code, r.Stdout, r.Stderr)
 	}
 	if r := with("baseline", "list"); !strings.Contains(r.Stdout, "before") || !strings.Contains(r.Stdout, s.web.Name) {

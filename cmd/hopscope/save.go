@@ -24,6 +24,8 @@ type saveFlags struct {
 	redact bool
 	keep   time.Duration
 	when   condition
+
+	unnamed bool // the file is not named when it is saved: who asked for it does
 }
 
 func (f *saveFlags) register(flags *pflag.FlagSet) {
@@ -37,6 +39,8 @@ func (f *saveFlags) register(flags *pflag.FlagSet) {
 // check reports a mistake in the flags.
 func (f *saveFlags) check() error {
 	switch {
+	case f.path == "-":
+		return errors.New("--output - is no place for a capture, which is written to a file: name one, such as -o web.hop, or say --no-save and --format json")
 	case f.none && f.path != "":
 		return errors.New("--output and --no-save exclude each other")
 	case f.none && (f.redact || f.keep != 0):
@@ -158,7 +162,9 @@ func (f *savedFile) finish(meta model.Meta, failure error, say *speaker) error {
 		say.line("saved what there was room for: %s", f.rec.Path())
 		return err
 	}
-	say.line("saved %s", f.rec.Path())
+	if !f.flags.unnamed {
+		say.line("saved %s", f.rec.Path())
+	}
 	return nil
 }
 

@@ -17,19 +17,20 @@ import (
 // takes it away again.
 func TestInstall(t *testing.T) {
 	bin, dest := t.TempDir(), t.TempDir()
-	if err := os.Link(program.Path(t), filepath.Join(bin, "hopscope")); err != nil {
-		t.Fatal(err)
-	}
-	install := func(target string) {
+	install := func(target, goCommand string) {
 		t.Helper()
-		cmd := exec.Command("make", "-C", "../..", target, "BIN="+bin, "DESTDIR="+dest, "PREFIX=/usr")
+		cmd := exec.Command("make", "-C", "../..", target, "BIN="+bin, "DESTDIR="+dest, "PREFIX=/usr", "GO="+goCommand)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %s: %v\n%s", target, err, out)
 		}
 	}
-	install("install")
+	stale := filepath.Join(bin, "hopscope") // of before a pull
+	if err := os.WriteFile(stale, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	install("install", "go")
 	for file, says := range map[string]string{
-		"sbin/hopscope":                                 "\x7fELF",
+		"bin/hopscope":                                  "\x7fELF",
 		"share/man/man8/hopscope.8":                     ".TH",
 		"share/man/man8/hopscope-trace.8":               "--duration",
 		"share/bash-completion/completions/hopscope":    "__start_hopscope",
@@ -41,13 +42,20 @@ func TestInstall(t *testing.T) {
 			t.Errorf("%s: %v, %d bytes, %q is in it: %v", file, err, len(b), says, strings.Contains(string(b), says))
 		}
 	}
-	if info, err := os.Stat(filepath.Join(dest, "usr/sbin/hopscope")); err != nil || info.Mode().Perm() != 0o755 {
+	if info, err := os.Stat(filepath.Join(dest, "usr/bin/hopscope")); err != nil || info.Mode().Perm() != 0o755 {
 		t.Errorf("mode of the binary: %v, %v", info, err)
 	}
 	if !testing.Short() { // which does without what scripts/setup.sh installs
 		wantReadable(t, filepath.Join(dest, "usr/share/man/man8"))
 	}
-	install("uninstall")
+	if err := os.Remove(stale); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(program.Path(t), stale); err != nil {
+		t.Fatal(err)
+	}
+	install("install", "no-such-go") // as root of sudo, whose PATH is not the user's
+	install("uninstall", "go")
 	_ = filepath.Walk(dest, func(path string, info os.FileInfo, _ error) error {
 		if info != nil && !info.IsDir() {
 			t.Errorf("%s is left", path)
