@@ -134,8 +134,8 @@ test-long: engine tools build ## what takes long: a hundred SIGKILLs, churn, a m
 	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/journey
 	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/exchange
 	$(GO) test -run '^$$' -fuzz '^FuzzBlock$$' -fuzztime 30s ./pkg/capture
-	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime 30s ./pkg/capture
-	$(GO) test -run '^$$' -fuzz '^FuzzExchange$$' -fuzztime 30s ./pkg/capture
+	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime 30s -fuzzminimizetime 1s ./pkg/capture
+	$(GO) test -run '^$$' -fuzz '^FuzzExchange$$' -fuzztime 30s -fuzzminimizetime 1s ./pkg/capture
 	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 20s ./pkg/when
 	$(GO) test -run '^$$' -fuzz '^FuzzPairer$$' -fuzztime 20s ./pkg/dns
 	$(MAKE) soak

@@ -25,7 +25,7 @@ func TestInstall(t *testing.T) {
 		}
 	}
 	stale := filepath.Join(bin, "hopscope") // of before a pull
-	if err := os.WriteFile(stale, []byte("#!/bin/sh\n"), 0o755); err != nil {
+	if err := os.WriteFile(stale, []byte("\x7fELF, once"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	install("install", "go")

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/hopscope/hopscope/pkg/inventory"
 )
 
 // What has to be tested for a verdict of [Options.FailOver]: what a capture holds at
@@ -53,7 +51,7 @@ type evidence struct {
 }
 
 func placeOf(e End) string {
-	if e.Kind == string(inventory.KindExternal) {
+	if e.Kind == "external" {
 		return outside
 	}
 	return e.Name
