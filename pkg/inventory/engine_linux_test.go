@@ -196,7 +196,7 @@ func TestFollowsTheEngine(t *testing.T) {
 	shop := lab.NewShop(t)
 	front := shop.Network(lab.NetworkSpec{Name: "front"})
 	inv := open(t, inventory.Options{})
-	changes := inv.Changes()
+	changes, _ := inv.Changes()
 	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}})
 	hostNS := inv.View().HostNetns()
 	first, firstCgroup := web.Link(front), kernelCgroupID(t, web.PID)

@@ -42,7 +42,7 @@ func TestRestartKeepsTheName(t *testing.T) {
 	rt.containers = []Container{running("aa", "web", 70)}
 	dev.set(eth0(webNS, 20, "172.18.0.2"))
 	inv := open(t, h, rt, dev, clock)
-	changes := inv.Changes()
+	changes, _ := inv.Changes()
 
 	clock.advance(time.Minute)
 	h.kill(70)
@@ -150,7 +150,7 @@ func TestIndexUsedAgain(t *testing.T) {
 func TestNameFromTheEventAlone(t *testing.T) {
 	h, rt, dev, clock := newHost(t), &fakeRuntime{}, &fakeDevices{}, newClock()
 	inv := open(t, h, rt, dev, clock)
-	changes := inv.Changes()
+	changes, _ := inv.Changes()
 	rt.set(nil, Event{ContainerID: id("aa"), Created: true, Name: "flash", Service: "job", Project: "shop"})
 	<-changes
 	if c, ok := inv.View().Container(id("aa")); !ok || c.Name != "flash" || c.Service != "job" || c.Gone.IsZero() {
@@ -285,10 +285,30 @@ func TestOneLookForManyUnknowns(t *testing.T) {
 	}
 }
 
+// Each start of a recording subscribes: what has ended leaves nothing behind.
+func TestSubscriptionsEnd(t *testing.T) {
+	inv := open(t, newHost(t), &fakeRuntime{}, &fakeDevices{}, newClock())
+	kept, _ := inv.Changes()
+	for range 10 {
+		_, stop := inv.Changes()
+		stop()
+		stop()
+	}
+	if n := len(inv.changes); n != 1 {
+		t.Errorf("%d subscriptions, want 1", n)
+	}
+	if err := inv.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, ok := <-kept; ok {
+		t.Error("the one that stayed is not closed")
+	}
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	h, rt, dev, clock := newHost(t), &fakeRuntime{}, &fakeDevices{}, newClock()
 	inv := open(t, h, rt, dev, clock)
-	changes := inv.Changes()
+	changes, _ := inv.Changes()
 	if err := inv.Close(); err != nil || !rt.closed {
 		t.Errorf("closed %v, %v", rt.closed, err)
 	}

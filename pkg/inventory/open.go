@@ -165,13 +165,18 @@ func (inv *Inventory) Select(names []string) (Selection, error) {
 
 // Changes returns a new channel that gets a value after containers appeared,
 // restarted, stopped, or changed name, cgroups or addresses. Changes that are
-// not fetched in time are one value. Close closes it.
-func (inv *Inventory) Changes() <-chan struct{} {
+// not fetched in time are one value. Close closes it; stop, which may be called
+// more than once, ends the subscription and leaves the channel open.
+func (inv *Inventory) Changes() (changes <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.changes = append(inv.changes, c)
-	return c
+	return c, func() {
+		inv.mu.Lock()
+		defer inv.mu.Unlock()
+		inv.changes = slices.DeleteFunc(inv.changes, func(o chan struct{}) bool { return o == c })
+	}
 }
 
 // Refresh looks at everything again and returns when the View shows it.

@@ -165,7 +165,8 @@ func (s *Session) Run(ctx context.Context) error {
 
 // watch follows the containers and the cost while records flow.
 func (s *Session) watch(ctx context.Context) {
-	changes := s.inv.Changes()
+	changes, stop := s.inv.Changes()
+	defer stop()
 	slices := time.NewTicker(sliceEvery)
 	defer slices.Stop()
 	look := time.NewTicker(signalsEvery)
