@@ -124,7 +124,13 @@ func examine(ctx context.Context, dockerHost string) (*checkup, error) {
 	if address := new(inventory.AddressError); errors.As(err, &address) {
 		return nil, err
 	}
-	c.add("containers", containerChecks(inv, err, host))
+	containers := containerChecks(inv, err, host)
+	if err == nil {
+		inside, looked := qdiscsOfContainers(inv.View())
+		host.Qdiscs = append(host.Qdiscs, inside...)
+		containers = append(containers, looked)
+	}
+	c.add("containers", containers)
 	c.add("settings", settingChecks(host))
 	if err == nil {
 		c.Findings = append(c.Findings, judgeProxies(inv.ProxyMemory())...)

@@ -196,7 +196,7 @@ func settingChecks(f hostfacts.Facts) []check {
 		out = append(out, nicCheck(n))
 	}
 	for _, q := range f.Qdiscs {
-		out = append(out, check{Name: "qdisc of " + inventory.Clean(q.Device), Status: checkInfo, Detail: inventory.Clean(q.Kind)})
+		out = append(out, check{Name: "qdisc of " + inventory.Clean(q.Place()), Status: checkInfo, Detail: inventory.Clean(q.Kind)})
 	}
 	for _, l := range f.Limits {
 		out = append(out, check{Name: l.Name, Status: checkInfo, Detail: l.Value})

@@ -91,7 +91,7 @@ func (p *pair) doctor(t *testing.T) {
 		"BTF type information", "tracepoint net_dev_queue", "tracepoint kfree_skb", "netfilter links", "cgroup v2 hierarchy", "kernel symbols",
 		"limit of open files", "limit of memory", "load and attach the programs", "ring buffer", "a packet over loopback",
 		"netfilter hook prerouting", "netfilter hook input", "netfilter hook forward", "netfilter hook output", "netfilter hook postrouting",
-		"docker", "cgroup mode", "docker-proxy", "clock source", "connection tracking", "kernel.unprivileged_bpf_disabled", "net.core.netdev_max_backlog",
+		"docker", "cgroup mode", "qdiscs of containers", "docker-proxy", "clock source", "connection tracking", "kernel.unprivileged_bpf_disabled", "net.core.netdev_max_backlog",
 	} {
 		if status, _, _ := strings.Cut(before.detail(name), ":"); status != "ok" && status != "info" {
 			t.Errorf("%s: %q", name, before.detail(name))
@@ -179,6 +179,22 @@ func (p *pair) doctorElsewhere(t *testing.T) {
 	if now := connections(t, p.client.Netns); count < entries || count < now-20 || count > now+20 || drops < 2 {
 		t.Errorf("%+v, the namespace has %d; %d drops", got, now, drops)
 	}
+}
+
+// A queue inside of a container is found from the host, by the container's name.
+func (p *pair) doctorInside(t *testing.T) {
+	device := p.client.Links[0].Name
+	queue := lab.TBF(t, p.client.Netns, device, 8_000_000, 3000, 4000) // drops most of it
+	defer queue.Remove()
+	p.client.Run("udp", "--echo=false", "--count", "50", "--size", "1000", p.at)
+	drops := queue.Counts().Drops
+	c := examine(t, lab.HostNetns)
+	c.want(t, "qdisc", "warning", fmt.Sprintf("qdisc tbf of %s of %s holds packets back beyond 8 Mbit/s", device, p.client.Name))
+	c.want(t, "qdisc", "warning", fmt.Sprintf("%d packets dropped", drops))
+	if got := c.detail("qdisc of " + device + " of " + p.client.Name); got != "info: tbf" || drops < 2 {
+		t.Errorf("%q, %d drops", got, drops)
+	}
+	t.Logf("%d drops; %s", drops, c.detail("qdiscs of containers"))
 }
 
 // connections is how many entries a namespace has.

@@ -26,6 +26,7 @@ func TestWhileTracing(t *testing.T) {
 		{"stopped", p.stopped},
 		{"doctor", p.doctor},
 		{"doctor elsewhere", p.doctorElsewhere},
+		{"doctor inside", p.doctorInside},
 		{"links come and go", p.linkChurn},
 		{"renamed", p.renamed},
 		{"same index", p.sameIndex},

@@ -133,16 +133,16 @@ func judgeQdiscs(qdiscs []Qdisc) (out []Finding) {
 		if !shapes && q.Drops == 0 {
 			continue
 		}
-		text := fmt.Sprintf("qdisc %s of %s dropped packets", q.Kind, q.Device)
+		text := fmt.Sprintf("qdisc %s of %s dropped packets", q.Kind, q.Place())
 		if shapes {
-			text = fmt.Sprintf("qdisc %s of %s holds packets back", q.Kind, q.Device)
+			text = fmt.Sprintf("qdisc %s of %s holds packets back", q.Kind, q.Place())
 			if q.Rate > 0 {
 				text += fmt.Sprintf(" beyond %.4g Mbit/s", float64(q.Rate)/1e6)
 			}
 		}
 		out = append(out, Finding{"qdisc", "warning", text,
 			fmt.Sprintf("%s dropped, %d times over the limit, %d queued now", plural(uint64(q.Drops), "packet"), q.Overlimits, q.Queued),
-			fmt.Sprintf("tc -s qdisc show dev %s; hop qdisc shows the wait", q.Device)})
+			q.show() + "; hop qdisc shows the wait"})
 	}
 	return out
 }

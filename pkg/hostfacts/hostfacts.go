@@ -22,7 +22,7 @@ type Facts struct {
 	Clock     *Clock
 	NICs      []NIC
 	Chains    []Chain // the longest first
-	Qdiscs    []Qdisc // of the host's namespace, but for those of no effect
+	Qdiscs    []Qdisc // of this process's namespace, but for those of no effect; others by [QdiscsIn]
 	Limits    []Limit
 	Uplink    string // device of the default route (IPv4), "" without one
 	Cgroups   string // v1, v2, hybrid, "" when unknown

@@ -2,6 +2,7 @@ package hostfacts
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -16,6 +17,8 @@ type Chain struct {
 // Qdisc is a queueing discipline with a queue of its own.
 type Qdisc struct {
 	Device     string
+	Where      string // the namespace's owner, "" for the host
+	PID        int    // of a process in it, 0 for the host
 	Kind       string // tbf, htb, fq_codel, ...
 	Root       bool
 	Rate       uint64 // bit/s that it lets through, 0 when it does not say
@@ -36,4 +39,21 @@ func longestFirst(count map[Chain]int) []Chain {
 			cmp.Compare(a.Table, b.Table), cmp.Compare(a.Name, b.Name))
 	})
 	return out
+}
+
+// Place is the device with its owner.
+func (q Qdisc) Place() string {
+	if q.Where == "" {
+		return q.Device
+	}
+	return q.Device + " of " + q.Where
+}
+
+// show is the command that shows it.
+func (q Qdisc) show() string {
+	c := "tc -s qdisc show dev " + q.Device
+	if q.PID != 0 {
+		c = fmt.Sprintf("nsenter -t %d -n %s", q.PID, c)
+	}
+	return c
 }

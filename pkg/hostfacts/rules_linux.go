@@ -1,12 +1,15 @@
 package hostfacts
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -101,20 +104,55 @@ func legacyTables() map[string]int {
 // idle are the qdiscs that queue nothing themselves.
 var idle = map[string]bool{"noqueue": true, "mq": true, "ingress": true, "clsact": true, "pfifo_fast": true}
 
-// readQdiscs lists what stands in the way of packets in this namespace: the
-// default queues count only when they dropped something or hold packets.
-func readQdiscs() (out []Qdisc) {
-	links, err := netlink.LinkList()
+// readQdiscs lists those of this process's namespace.
+func readQdiscs() []Qdisc {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil
+	}
+	defer h.Close()
+	out, err := qdiscsOf(h)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// QdiscsIn lists those of the network namespace with an inode that a process is
+// in, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE. The error is fs.ErrNotExist
+// when the process ended, or is in another one by now.
+func QdiscsIn(pid int, inode uint32) ([]Qdisc, error) {
+	fd, err := netns.GetFromPid(pid)
+	if err != nil {
+		return nil, fmt.Errorf("open network namespace of process %d: %w", pid, err)
+	}
+	defer fd.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(fd), &st); err != nil || uint32(st.Ino) != inode {
+		return nil, fmt.Errorf("network namespace of process %d: it has changed: %w", pid, fs.ErrNotExist)
+	}
+	h, err := netlink.NewHandleAt(fd, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("enter network namespace of process %d: %w", pid, err)
+	}
+	defer h.Close()
+	return qdiscsOf(h)
+}
+
+// qdiscsOf lists what stands in the way of packets in a namespace: the default
+// queues count only when they dropped something or hold packets.
+func qdiscsOf(h *netlink.Handle) (out []Qdisc, err error) {
+	links, err := h.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list devices: %w", err)
 	}
 	names := make(map[int]string, len(links))
 	for _, l := range links {
 		names[l.Attrs().Index] = l.Attrs().Name
 	}
-	all, err := netlink.QdiscList(nil)
+	all, err := h.QdiscList(nil)
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("list qdiscs: %w", err)
 	}
 	for _, q := range all {
 		d := qdiscOf(q)
@@ -123,7 +161,7 @@ func readQdiscs() (out []Qdisc) {
 			out = append(out, d)
 		}
 	}
-	return out
+	return out, nil
 }
 
 func qdiscOf(q netlink.Qdisc) Qdisc {
