@@ -31,11 +31,10 @@ func TestHostileEngine(t *testing.T) {
 		ContainerJSONBase: &container.ContainerJSONBase{
 			ID: id("aa"), Name: hostile, State: &container.State{Status: hostile}, HostConfig: &container.HostConfig{NetworkMode: hostile},
 		},
-		Config: &container.Config{Image: hostile, Labels: labels},
-		NetworkSettings: &container.NetworkSettings{
-			NetworkSettingsBase: container.NetworkSettingsBase{Ports: nat.PortMap{"80/" + hostile: nil}}, Networks: ends,
-		},
+		Config:          &container.Config{Image: hostile, Labels: labels},
+		NetworkSettings: &container.NetworkSettings{Networks: ends},
 	}
+	inspected.NetworkSettings.Ports = nat.PortMap{"80/" + hostile: nil}
 	event := events.Message{Type: events.ContainerEventType, Actor: events.Actor{ID: id("aa"), Attributes: map[string]string{"name": hostile, "image": hostile}}}
 	for what, got := range map[string]any{
 		"listing": fromSummary(summary), "inspection": fromInspect(inspected), "event": fromEvent(event),
