@@ -35,7 +35,7 @@ func proxyChecks(inv *inventory.Inventory) []check {
 	out := []check{x}
 	if proxiesShareCgroup(inv) {
 		out = append(out, check{Name: "docker-proxy's cgroup", Status: checkInfo,
-			Detail: "it is the root's, as of other processes of the host: one that connects to a container's published port by the container's address is taken for docker-proxy",
+			Detail: "it is the root's, as of other processes of the host: one that connects to a container's published port by the container's address is told from docker-proxy by its connect(2) alone, and taken for it where that was before the trace",
 			Mend:   "run dockerd as a service, in a cgroup of its own"})
 	}
 	return out
