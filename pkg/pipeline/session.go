@@ -104,7 +104,7 @@ func (s *Session) open() error {
 	s.learnServers()
 	s.probe, err = probe.Open(probe.Config{
 		Sample: s.gov.sample.Load(), Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Slots: s.opts.Slots,
-		Filter: s.filter(), NoDNS: s.opts.NoDNS,
+		Filter: s.filter(sel), NoDNS: s.opts.NoDNS,
 	})
 	if err != nil {
 		return err
@@ -123,17 +123,16 @@ func (s *Session) open() error {
 	return nil
 }
 
-// Selected is the containers that the session's selectors mean at its start.
+// Selected is the containers that the session's selectors mean at present.
 func (s *Session) Selected() []inventory.Container { return s.selection().Containers }
 
 // Inventory is the session's inventory.
 func (s *Session) Inventory() *inventory.Inventory { return s.inv }
 
-func (s *Session) filter() probe.Filter {
+func (s *Session) filter(sel inventory.Selection) probe.Filter {
 	if len(s.opts.Containers) == 0 {
 		return probe.Filter{}
 	}
-	sel := s.selection()
 	return probe.Filter{
 		Enabled: true, Netns: sel.Netns, Cgroups: sel.Cgroups, Selected: sel.Addrs, Others: sel.Others,
 	}
@@ -207,10 +206,10 @@ func (s *Session) follow() {
 	if err != nil {
 		return
 	}
-	s.setSelection(sel)
-	if err := s.probe.SetFilter(s.filter()); err != nil {
+	if err := s.probe.SetFilter(s.filter(sel)); err != nil {
 		s.pipe.noteError(err)
 	}
+	s.setSelection(sel) // whoever sees it may count on the kernel's filter
 }
 
 // Meta is what a snapshot of the session carries beside its sums. ended says
