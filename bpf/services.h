@@ -10,7 +10,7 @@
  * containers publish and expose; a socket that begins to listen, or that accepts, tells
  * its own. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32); /* protocol and port */
 	__type(value, __u8);

@@ -1,11 +1,6 @@
 package probe
 
-import (
-	"errors"
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // Service is a port at which something answers.
 type Service struct {
@@ -17,14 +12,11 @@ type Service struct {
 // retransmission, a reset, or a connection that is older than the trace, the one that
 // is known is taken for the service's, and the lower one where neither is, or both are.
 // What begins to listen or accepts during the trace, the kernel side learns by itself.
-// Ports beyond its table of 4,096 are left out.
+// Of more than 4,096 it forgets those that were not asked for lately.
 func (p *Probe) KnowServices(list []Service) error {
 	known := p.coll.Maps["hs_services"]
 	for _, s := range list {
 		err := known.Put(uint32(s.Proto)<<16|uint32(s.Port), uint8(1))
-		if errors.Is(err, unix.E2BIG) {
-			return nil
-		}
 		if err != nil {
 			return fmt.Errorf("tell a service's port: %w", err)
 		}
