@@ -17,7 +17,8 @@ import (
 )
 
 // netem drops packets on their way to b: each is a journey that ends in the
-// qdisc, and each segment that is sent again is counted, by kind.
+// qdisc, and each segment that is sent again is counted, by kind. Of each traffic there
+// are so many packets that none of them is lost once in ten thousand runs at most.
 func (s scene) lost(t *testing.T) {
 	lab.BridgeNF(t, false)
 	for _, c := range []struct {
@@ -26,7 +27,7 @@ func (s scene) lost(t *testing.T) {
 	}{
 		{class{name: udp.name, args: []string{"udp", "--echo=false", "--count", "200"}}, atOnce}, // no wait for echoes
 		{class{name: rr.name, proto: journey.ProtoTCP, args: []string{"rr", "--count", "150"}}, lostTwice},
-		{class{name: bulk.name, proto: journey.ProtoTCP, args: []string{"bulk", "--bytes", "1000000"}}, lostTwice},
+		{class{name: bulk.name, proto: journey.ProtoTCP, args: []string{"bulk", "--bytes", "6000000"}}, lostTwice},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			netem(t, s.host, "vethB", netlink.NetemQdiscAttrs{Loss: 6}) // percent
