@@ -10,6 +10,7 @@ var unfollowed = [...]string{
 	"drops_ungrouped",           // drops beyond the table of their groups
 	"retransmits_ungrouped",     // segments, likewise
 	"resets_ungrouped",          // likewise
+	"unread_counters",           // readings of the host's counters that failed
 }
 
 // Unfollowed counts by cause what the tracer lost beside [Accounting.Lost]: counts

@@ -28,7 +28,7 @@ type Digest struct {
 	Window time.Duration // of the rates: what the frame really covers
 	Rows   []Row         // an end each, in no order that matters
 	Talks  []Talk        // in the order of the snapshot's paths: most time first
-	Lost   uint64        // packets that were tracked and then lost sight of
+	Lost   uint64        // packets that were tracked and then lost sight of, and counts that are missing
 	Causes []Cause       // of Lost, largest first, none of them 0
 	byKey  map[string]int
 	peers  map[string]*model.Container // that are not selected and were not met yet
@@ -109,10 +109,12 @@ func Of(f history.Frame) *Digest {
 		}
 		r.search = strings.ToLower(strings.Join([]string{r.Name, r.Service, r.Project, r.Image, r.Networks, r.Kind}, "\n"))
 	}
-	for name, n := range s.Accounting.Lost {
-		d.Lost += n
-		if n > 0 {
-			d.Causes = append(d.Causes, Cause{name, n})
+	for _, lost := range []map[string]uint64{s.Accounting.Lost, s.Accounting.Unfollowed()} {
+		for name, n := range lost {
+			d.Lost += n
+			if n > 0 {
+				d.Causes = append(d.Causes, Cause{name, n})
+			}
 		}
 	}
 	slices.SortFunc(d.Causes, func(x, y Cause) int {

@@ -95,3 +95,13 @@ func TestDiedAt(t *testing.T) {
 		}
 	}
 }
+
+// TestLossesAreOfAllKinds: packets lost sight of, and what belongs to no packet.
+func TestLossesAreOfAllKinds(t *testing.T) {
+	d := Of(history.Frame{Snapshot: model.Snapshot{Accounting: model.Accounting{
+		Lost: map[string]uint64{"evicted": 2, "ring_full": 0}, Notes: map[string]uint64{"events_lost": 5, "events": 9},
+	}}})
+	if d.Lost != 7 || len(d.Causes) != 2 || d.Causes[0] != (Cause{"events_lost", 5}) || d.Causes[1] != (Cause{"evicted", 2}) {
+		t.Errorf("%d lost: %v", d.Lost, d.Causes)
+	}
+}
