@@ -1,14 +1,12 @@
 package robust
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/internal/lab/program"
@@ -64,17 +62,6 @@ func (p *pair) secondTracer(t *testing.T) {
 	}
 }
 
-// atFreeHook attaches as soon as the trace before has left the hook: a link's id is gone
-// a moment before (bpf_link_free).
-func (s stranger) atFreeHook(o link.NetfilterOptions) (l link.Link, err error) {
-	s.t.Helper()
-	lab.Eventually(s.t, "the hook is free", func() bool {
-		l, err = link.AttachNetfilter(o)
-		return !errors.Is(err, unix.EBUSY)
-	})
-	return l, err
-}
-
 func (s stranger) attach() {
 	s.t.Helper()
 	queue := s.load(ebpf.ProgramSpec{Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "net_dev_queue"}, atQueue, 0)
@@ -83,7 +70,7 @@ func (s stranger) attach() {
 	hooks := s.load(ebpf.ProgramSpec{Type: ebpf.Netfilter, AttachType: ebpf.AttachNetfilter}, atHooks, accept)
 	for hook := link.NetfilterInetPreRouting; hook <= link.NetfilterInetPostRouting; hook++ {
 		for _, priority := range []int32{-1000, 1000} {
-			s.hold(s.atFreeHook(link.NetfilterOptions{Program: hooks, ProtocolFamily: link.NetfilterProtoIPv4, Hook: hook, Priority: priority}))
+			s.hold(link.AttachNetfilter(link.NetfilterOptions{Program: hooks, ProtocolFamily: link.NetfilterProtoIPv4, Hook: hook, Priority: priority}))
 		}
 	}
 	const pass = 1

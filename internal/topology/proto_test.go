@@ -96,7 +96,7 @@ func (d duo) fragments(t *testing.T, at string) scene {
 	run := func(n uint64, count string) func() {
 		return func() { wantOK(t, d.client.Run("udp", "--count", count, "--size", "4000", at), n) }
 	}
-	return scene{warm: run(5, "5"), traffic: run(400, "400"), flows: []flow{d.flow("udp", 8000, 400, 400)}, births: d.births()}
+	return scene{warm: run(5, "5"), traffic: run(200, "200"), flows: []flow{d.flow("udp", 8000, 200, 200)}, births: d.births()}
 }
 
 // The engine's name server listens inside of the container's namespace: a
