@@ -13,12 +13,22 @@ import (
 // An overlay network of a swarm of one node: its bridge is in a namespace of
 // the engine's own, between the two containers.
 func overlay(t *testing.T, _ *lab.Shop) scene {
+	return meshOf(t, func(shop *lab.Shop, spec lab.ContainerSpec) *lab.Container { return shop.Container(spec) })
+}
+
+// The same to a service that is found by its name alone, without a virtual IP.
+func overlayService(t *testing.T, _ *lab.Shop) scene {
+	return meshOf(t, func(shop *lab.Shop, spec lab.ContainerSpec) *lab.Container { return shop.Service(spec) })
+}
+
+func meshOf(t *testing.T, serve func(*lab.Shop, lab.ContainerSpec) *lab.Container) scene {
+	t.Helper()
 	host := lab.Outside(t, lab.OutsideSpec{}).HostAddr.String()
 	engine := lab.PrivateEngine(t)
 	shop := engine.Shop()
 	joinSwarm(t, shop, host)
 	net := shop.Network(lab.NetworkSpec{Name: "mesh", Driver: "overlay", Subnet: "10.214.0.0/24", Attachable: true})
-	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{net}, Args: []string{"serve"}})
+	web := serve(shop, lab.ContainerSpec{Name: "web", Networks: []*lab.Network{net}, Args: []string{"serve"}})
 	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{net}})
 	return requests(t, scene{
 		options: pipeline.Options{DockerHost: engine.Host},
@@ -26,7 +36,7 @@ func overlay(t *testing.T, _ *lab.Shop) scene {
 			request:  meshed(client.Name, web.Name, net.Name),
 			response: meshed(web.Name, client.Name, net.Name)}},
 		births: []birth{{client.Netns, "eth0", 0}, {web.Netns, "eth0", 0}},
-	}, client, "rr", web.IP(net).String()+":8000")
+	}, client, "rr", "web:8000")
 }
 
 // meshed is the way from one container to another over the bridge of an overlay

@@ -25,6 +25,7 @@ func TestTopologies(t *testing.T) {
 		{"veth with RPS", vethRPS},
 		{"veth with native XDP", vethXDP},
 		{"overlay network", overlay},
+		{"overlay network, service by name", overlayService},
 		{"IPv6", tcpOverIPv6},
 		{"dual stack", dualStack},
 		{"UDP", udp},
