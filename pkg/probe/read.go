@@ -39,7 +39,7 @@ func (p *Probe) Read(ctx context.Context, drain time.Duration, to Records) error
 			return err
 		}
 		if now := time.Now(); now.After(nextSweep) {
-			next, err := p.sweep.sweep(to.Journey)
+			next, err := p.sweep.sweep(fragmentFor, to.Journey)
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func (p *Probe) drain(rec *ringbuf.Record, limit time.Duration, to Records) erro
 		if err := p.poll(rec, to); err != nil {
 			return err
 		}
-		if _, err := p.sweep.sweep(to.Journey); err != nil {
+		if _, err := p.sweep.sweep(fragmentAtEnd, to.Journey); err != nil {
 			return err
 		}
 		n, err := p.sweep.inFlight()

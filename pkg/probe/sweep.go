@@ -30,8 +30,14 @@ const (
 	pendingFor = 500 * time.Millisecond // delivered, and tcp_probe will not come
 	liveFor    = 30 * time.Second       // longer than any queue holds a packet
 
-	fragmentFor = time.Second // then it is part of its datagram
+	fragmentFor   = time.Second            // waits for its datagram; then it is part of it
+	fragmentAtEnd = 200 * time.Millisecond // the same when no packet is followed any more
 )
+
+// limits is how long slots may stay that do not always do so equally long.
+type limits struct {
+	dead, fragment time.Duration
+}
 
 // settle is how long a program may still run that has not seen the
 // announcement of a sweep: it cannot be preempted, and takes microseconds.
@@ -48,6 +54,8 @@ type sweeper struct {
 	mu    *sync.Mutex
 	extra *[counterMax]uint64 // what it counted in the kernel's stead
 }
+
+const preRouting = uint8(bpf.HopscopeHsPointHS_P_NF) // before, and one more: after its work
 
 const counterMax = int(bpf.HopscopeHsCounterHS_C_MAX)
 
@@ -97,11 +105,11 @@ func monotonic() uint64 {
 	return uint64(ts.Nano())
 }
 
-// sweep ends what is due. Records of journeys that it completes go to emit. It
-// returns when the next sweep is due.
-func (s sweeper) sweep(emit func(raw []byte)) (time.Duration, error) {
+// sweep ends what is due, fragments after the time given. Records of journeys
+// that it completes go to emit. It returns when the next sweep is due.
+func (s sweeper) sweep(fragment time.Duration, emit func(raw []byte)) (time.Duration, error) {
 	now := monotonic()
-	due, used, err := s.due(now)
+	due, used, err := s.due(now, fragment)
 	next := sweepEvery
 	if used > 0.25 {
 		next = sweepInNeed
@@ -113,7 +121,7 @@ func (s sweeper) sweep(emit func(raw []byte)) (time.Duration, error) {
 		return next, err
 	}
 	time.Sleep(settle)
-	err = s.remove(due, now, patience(used), emit)
+	err = s.remove(due, now, limits{patience(used), fragment}, emit)
 	return next, errors.Join(err, s.announce(false))
 }
 
@@ -128,7 +136,7 @@ func patience(used float64) time.Duration {
 }
 
 // due is the slots to remove, and the part of the table that is used.
-func (s sweeper) due(now uint64) (due []uint64, used float64, err error) {
+func (s sweeper) due(now uint64, fragment time.Duration) (due []uint64, used float64, err error) {
 	type corpse struct {
 		key uint64
 		age time.Duration
@@ -140,7 +148,7 @@ func (s sweeper) due(now uint64) (due []uint64, used float64, err error) {
 		switch {
 		case slot.State == slotDead && now > slot.LastNs:
 			dead = append(dead, corpse{key, time.Duration(now - slot.LastNs)})
-		case expired(slot, now, deadFor):
+		case expired(slot, now, limits{deadFor, fragment}):
 			due = append(due, key)
 		}
 	})
@@ -155,15 +163,15 @@ func (s sweeper) due(now uint64) (due []uint64, used float64, err error) {
 	return due, used, err
 }
 
-func (s sweeper) remove(due []uint64, now uint64, dead time.Duration, emit func(raw []byte)) error {
+func (s sweeper) remove(due []uint64, now uint64, lim limits, emit func(raw []byte)) error {
 	for _, key := range due {
 		var slot bpf.HopscopeHsSlot
-		taken, err := s.take(key, now, dead, &slot)
+		taken, err := s.take(key, now, lim, &slot)
 		if err != nil {
 			return fmt.Errorf("give a slot back: %w", err)
 		}
 		if taken {
-			s.end(&slot, now, emit)
+			s.end(&slot, now, lim, emit)
 		}
 	}
 	return nil
@@ -173,9 +181,9 @@ func (s sweeper) remove(due []uint64, now uint64, dead time.Duration, emit func(
 // journey in its place in between, it is that one which is removed, and which
 // end counts; before 5.14, which cannot look up and delete at once, it is not
 // seen.
-func (s sweeper) take(key, now uint64, dead time.Duration, slot *bpf.HopscopeHsSlot) (bool, error) {
+func (s sweeper) take(key, now uint64, lim limits, slot *bpf.HopscopeHsSlot) (bool, error) {
 	err := s.slots.Lookup(key, slot)
-	if err == nil && !expired(slot, now, dead) {
+	if err == nil && !expired(slot, now, lim) {
 		return false, nil
 	}
 	if err == nil {
@@ -190,18 +198,18 @@ func (s sweeper) take(key, now uint64, dead time.Duration, slot *bpf.HopscopeHsS
 	return err == nil, err
 }
 
-// expired: it stayed as it is for too long, which for a dead one is dead.
-func expired(slot *bpf.HopscopeHsSlot, now uint64, dead time.Duration) bool {
+// expired: it stayed as it is for too long.
+func expired(slot *bpf.HopscopeHsSlot, now uint64, lim limits) bool {
 	if now < slot.LastNs || slot.LastNs == 0 { // 0: it is being born
 		return false
 	}
 	age := time.Duration(now - slot.LastNs)
-	if slot.State == slotLive && isFragment(slot) {
-		return age > fragmentFor
+	if slot.State == slotLive && awaitsDatagram(slot) {
+		return age > lim.fragment
 	}
 	switch slot.State {
 	case slotDead:
-		return age > dead
+		return age > lim.dead
 	case slotUnread:
 		return age > deadFor
 	case slotPending, slotAtFull:
@@ -213,7 +221,7 @@ func expired(slot *bpf.HopscopeHsSlot, now uint64, dead time.Duration) bool {
 
 // end counts a removed slot. One that came to life between the walk and the
 // removal is counted as evicted: its packet can no longer be followed.
-func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, emit func(raw []byte)) {
+func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, lim limits, emit func(raw []byte)) {
 	switch slot.State {
 	case slotDead:
 	case slotUnread:
@@ -222,9 +230,9 @@ func (s sweeper) end(slot *bpf.HopscopeHsSlot, now uint64, emit func(raw []byte)
 		s.infer(slot, bpf.HopscopeHsEndingHS_E_DELIVERED, emit)
 	default:
 		switch {
-		case !expired(slot, now, deadFor):
+		case !expired(slot, now, lim):
 			s.add(bpf.HopscopeHsCounterHS_C_EVICTED)
-		case isFragment(slot):
+		case awaitsDatagram(slot):
 			s.infer(slot, bpf.HopscopeHsEndingHS_E_REASSEMBLED, emit)
 		default:
 			s.add(bpf.HopscopeHsCounterHS_C_TIMED_OUT)
@@ -245,10 +253,22 @@ func (s sweeper) infer(slot *bpf.HopscopeHsSlot, ending bpf.HopscopeHsEnding, em
 	emit(rawRecord(slot))
 }
 
-// isFragment reports a fragment that waits for its datagram, or is part of it
-// by now: the inner ones are freed without a trace (inet_frag_reasm_finish).
-func isFragment(slot *bpf.HopscopeHsSlot) bool {
-	return slot.J.Flags&uint8(bpf.HopscopeHsJourneyFlagHS_J_FRAGMENT) != 0
+// awaitsDatagram reports a fragment that was received, and is now in the queue
+// of its datagram (ip_defrag) or part of it: the inner ones are freed without a
+// trace (inet_frag_reasm_finish). One in a qdisc is a packet like any other.
+func awaitsDatagram(slot *bpf.HopscopeHsSlot) bool {
+	if slot.J.Flags&uint8(bpf.HopscopeHsJourneyFlagHS_J_FRAGMENT) == 0 {
+		return false
+	}
+	n := int(slot.J.Stops)
+	if n == 0 || n > len(slot.Stops) {
+		return false
+	}
+	switch slot.Stops[n-1].Point {
+	case uint8(bpf.HopscopeHsPointHS_P_RECEIVE), preRouting, preRouting + 1:
+		return true
+	}
+	return false
 }
 
 // rawRecord is the slot's journey as the kernel would have put it on the ring.
