@@ -304,22 +304,29 @@ func TestWaitingOn(t *testing.T) {
 	}
 }
 
-// An outgoing exchange belongs to one request: the latest that was read before
-// it, or one that waits for nothing else.
+// An outgoing exchange belongs to one request: the shortest that it fits into,
+// or one that waits for nothing else.
 func TestWaitingConcurrent(t *testing.T) {
+	const firstRead, lateRead = 3 * ms, 4 * ms
 	for name, c := range map[string]struct {
-		from        []uint64
-		first, late uint64 // what is waited for
+		firstEnds, lateEnds uint64
+		from                []uint64 // each takes 5 ms
+		first, late         uint64   // what is waited for
 	}{
-		"latest":     {[]uint64{5 * ms}, 0, 5 * ms},
-		"only first": {[]uint64{3*ms + ms/2}, 5 * ms, 0},
-		"both":       {[]uint64{5 * ms, 5*ms + ms/2}, 5 * ms, 5 * ms},
-		"all three":  {[]uint64{5 * ms, 5*ms + ms/4, 5*ms + ms/2}, 5 * ms, 5*ms + ms/2},
+		"shortest":   {12 * ms, 12 * ms, []uint64{5 * ms}, 0, 5 * ms},
+		"only first": {12 * ms, 12 * ms, []uint64{3*ms + ms/2}, 5 * ms, 0},
+		"both":       {12 * ms, 12 * ms, []uint64{5 * ms, 5*ms + ms/2}, 5 * ms, 5 * ms},
+		"all three":  {12 * ms, 12 * ms, []uint64{5 * ms, 5*ms + ms/4, 5*ms + ms/2}, 5 * ms, 5*ms + ms/2},
+		// Both are read before either asks.
+		"in turn": {10 * ms, 12 * ms, []uint64{4*ms + ms/4, 6 * ms}, 5 * ms, 5 * ms},
+		// The first outgoing one fits both, and the late one better; the second
+		// fits the late one alone.
+		"makes room": {11 * ms, 11*ms + ms/2, []uint64{5 * ms, 6*ms + ms/4}, 5 * ms, 5 * ms},
 	} {
-		_, first := pair(second, 1)
-		_, late := pair(second+ms, 10)
-		first.Answer, first.AnswerEnd = second+12*ms, second+12*ms
-		late.Answer, late.AnswerEnd = second+12*ms, second+12*ms
+		_, first := pair(second+firstRead-3*ms, 1)
+		_, late := pair(second+lateRead-3*ms, 10)
+		first.Answer, first.AnswerEnd = second+c.firstEnds, second+c.firstEnds
+		late.Answer, late.AnswerEnd = second+c.lateEnds, second+c.lateEnds
 		records := []*Record{late, first}
 		for i, from := range c.from {
 			records = append(records, outgoingOf(first, second+from, uint32(100*(i+1)), api))

@@ -156,30 +156,75 @@ func (s serving) around(o *out) []*request {
 }
 
 // claim decides to which request an outgoing exchange belongs: of those under
-// way during all of it, the one that was read last before, but rather one that
-// waits for nothing else at that time.
+// way during all of it, the shortest one, but rather one that waits for nothing
+// else at that time.
 func (s serving) claim(o *out) {
-	var best *request
-	for _, r := range slices.Backward(s.around(o)) {
-		if r.Answer < o.to {
-			continue
-		}
-		if !r.waitsDuring(o) {
-			best = r
-			break
-		}
-		if best == nil {
-			best = r
-		}
-	}
-	if best != nil {
-		best.own = append(best.own, o)
-	}
 	o.claimed = true
+	fit := s.fitting(o)
+	if len(fit) > 0 && !s.place(o, fit, map[*request]bool{}) {
+		fit[0].own = append(fit[0].own, o)
+	}
 }
 
-func (r *request) waitsDuring(o *out) bool {
-	return slices.ContainsFunc(r.own, func(x *out) bool { return x.from < o.to && o.from < x.to })
+// maxMoves bounds how many requests are asked to make room.
+const maxMoves = 16
+
+// place gives an outgoing exchange to a request that waits for nothing else
+// during it. Where each that fits does, one makes room, if what it waits for can
+// be placed elsewhere: as many requests as can be wait for something of their
+// own (an augmenting path, as in Kuhn's algorithm for bipartite matching).
+func (s serving) place(o *out, fit []*request, moved map[*request]bool) bool {
+	for _, r := range fit {
+		if !r.waitsDuring(o) {
+			r.own = append(r.own, o)
+			return true
+		}
+	}
+	for _, r := range fit {
+		if moved[r] || len(moved) == maxMoves {
+			continue
+		}
+		moved[r] = true
+		i := r.onlyDuring(o)
+		if i < 0 {
+			continue
+		}
+		other := r.own[i]
+		r.own[i] = o
+		if s.place(other, s.fitting(other), moved) {
+			return true
+		}
+		r.own[i] = other
+	}
+	return false
+}
+
+// fitting lists the requests under way during all of an outgoing exchange, the
+// shortest first: the less time is left over, the likelier it is the one.
+func (s serving) fitting(o *out) (fit []*request) {
+	for _, r := range s.around(o) {
+		if r.Answer >= o.to {
+			fit = append(fit, r)
+		}
+	}
+	slices.SortStableFunc(fit, func(a, b *request) int {
+		return cmp.Compare(a.Answer-a.RequestRead, b.Answer-b.RequestRead)
+	})
+	return fit
+}
+
+func (o *out) overlaps(x *out) bool { return o.from < x.to && x.from < o.to }
+
+func (r *request) waitsDuring(o *out) bool { return slices.ContainsFunc(r.own, o.overlaps) }
+
+// onlyDuring is the index of the one outgoing exchange that the request waits
+// for during this one, -1 where it is several.
+func (r *request) onlyDuring(o *out) int {
+	i := slices.IndexFunc(r.own, o.overlaps)
+	if i >= 0 && slices.ContainsFunc(r.own[i+1:], o.overlaps) {
+		return -1
+	}
+	return i
 }
 
 // splitApp divides the application's time into its own and that in which it
