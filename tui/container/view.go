@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/model/human"
 	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/look"
@@ -200,20 +201,20 @@ func (s *Screen) events(l *look.Look, width int) []string {
 				"  dropped %s%s: %s in %s @ %s (%s)", human.Count(d.Count), s.d.Last(d.LastAt), d.Reason, d.Hop, d.Where, d.Location)}))
 		}
 	}
-	for _, x := range s.d.Sides(t) {
+	sides := s.d.Sides(t)
+	for _, x := range sides {
 		if n := x.Retransmits.Total; n > 0 {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
 				"  %s sent %s segments again%s: %s", x.From.Name, human.Count(n), s.d.Last(x.LastRetransmit), digest.Kinds(x.Retransmits.RetransmitKinds)+digest.LostAt(&x.Retransmits))}))
 		}
 	}
-	for _, x := range s.d.Sides(t) {
+	for _, x := range sides {
 		if c := x.Connects; c != nil && c.Failed() > 0 {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
 				"  %s of %s connects of %s failed: %s", human.Count(c.Failed()), human.Count(c.Total()), x.From.Name, digest.Failures(c))}))
 		}
-		if r := x.Resets; r != nil && r.Sent > 0 {
-			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
-				"  %s reset %s connections%s", x.From.Name, human.Count(r.Sent), s.d.Last(x.LastReset))}))
+		for _, text := range s.resets(x, len(sides) == 1) {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: "  TCP resets (RST) " + text}))
 		}
 	}
 	out = append(out, s.slowAnswers(l, width, t)...)
@@ -234,6 +235,21 @@ func (s *Screen) events(l *look.Look, width int) []string {
 	}
 	if len(out) > 0 {
 		out = append([]string{""}, out...)
+	}
+	return out
+}
+
+// resets of a side are segments: one connection may get several. Those received
+// are told where nothing is known of the other side, which sent them.
+func (s *Screen) resets(x *model.TCP, alone bool) (out []string) {
+	if x.Resets == nil {
+		return nil
+	}
+	if n := x.Resets.Sent; n > 0 {
+		out = append(out, fmt.Sprintf("sent by %s: %s%s", x.From.Name, human.Count(n), s.d.Last(x.LastReset)))
+	}
+	if n := x.Resets.Received; n > 0 && alone {
+		out = append(out, fmt.Sprintf("received by %s: %s", x.From.Name, human.Count(n)))
 	}
 	return out
 }
