@@ -102,16 +102,16 @@ func TestSortGroupFilter(t *testing.T) {
 	d.press("g")
 	d.sees(t, "▾ shop (6)", "▾ no project (1)")
 	d.press("/", "d", "b")
-	d.sees(t, "/db", "1 ends")
+	d.sees(t, "/db", "1 endpoint")
 	d.misses(t, "  shop-cart-1  ") // as a row; a finding names it
 	d.press("enter")
 	d.sees(t, `only "db"`, "▾ shop (1)")
 	d.press("esc")
-	d.sees(t, "7 ends")
+	d.sees(t, "7 endpoints")
 	d.press("/", "z", "z")
 	d.sees(t, `nothing has "zz"`)
 	d.press("backspace", "backspace", "esc")
-	d.sees(t, "7 ends")
+	d.sees(t, "7 endpoints")
 }
 
 // TestFilterBy each of what the screen says that it looks into.
@@ -126,7 +126,7 @@ func TestFilterBy(t *testing.T) {
 			d.press(string(r))
 		}
 		d.press("enter")
-		if v := d.View(); !strings.Contains(v, " 1 ends") || !strings.Contains(v, ">  worker") {
+		if v := d.View(); !strings.Contains(v, " 1 endpoint") || !strings.Contains(v, ">  worker") {
 			t.Errorf("by %s:\n%s", what, v)
 		}
 		d.press("esc")
@@ -174,7 +174,7 @@ func TestRetransmitsAreRows(t *testing.T) {
 	d.press("down")
 	d.sees(t, ">        10", "retransmission timeout", "ss -ti")
 	d.press("esc", "g", "g", "g")
-	d.sees(t, "by container", "30      3.00  retransmit fast ...")
+	d.sees(t, "by container", "30    3.00  retransmit fast ...")
 	d.press("/", "r", "t", "o", "enter")
 	d.sees(t, "0 packets dropped, 10 sent again by TCP")
 	d.misses(t, "NETFILTER_DROP")

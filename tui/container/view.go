@@ -2,6 +2,7 @@ package container
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,13 +195,7 @@ func responseP99(t *digest.Talk) string {
 func (s *Screen) events(l *look.Look, width int) []string {
 	t := s.talk()
 	snap := &s.d.Frame.Snapshot
-	var out []string
-	for i := range snap.Drops {
-		if d := &snap.Drops[i]; len(out) < maxEvents && t.Has(&d.From, &d.To, d.Proto, d.Port) {
-			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
-				"  dropped %s%s: %s in %s @ %s (%s)", human.Count(d.Count), s.d.Last(d.LastAt), d.Reason, d.Hop, d.Where, d.Location)}))
-		}
-	}
+	out := s.dropped(l, width, t)
 	sides := s.d.Sides(t)
 	for _, x := range sides {
 		if n := x.Retransmits.Total; n > 0 {
@@ -237,6 +232,33 @@ func (s *Screen) events(l *look.Look, width int) []string {
 		out = append([]string{""}, out...)
 	}
 	return out
+}
+
+// dropped packets of the conversation, and those of the end that belong to none: where
+// all of them die there is none.
+func (s *Screen) dropped(l *look.Look, width int, t *digest.Talk) (out []string) {
+	r := s.row()
+	all := s.d.Frame.Snapshot.Drops
+	for i := range all {
+		d := &all[i]
+		whose := ""
+		if !t.Has(&d.From, &d.To, d.Proto, d.Port) {
+			if history.EndKey(digest.DiedAt(d).Endpoint()) != r.Key || s.ofTalks(d) {
+				continue
+			}
+			whose = fmt.Sprintf(", %s → %s %s", d.From.Name, d.To.Name, digest.Service(d.Proto, d.Port))
+		}
+		if len(out) < maxEvents {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
+				"  dropped %s%s%s: %s in %s @ %s (%s)", human.Count(d.Count), s.d.Last(d.LastAt), whose, d.Reason, d.Hop, d.Where, d.Location)}))
+		}
+	}
+	return out
+}
+
+// ofTalks says that the packets are of a conversation in the list.
+func (s *Screen) ofTalks(d *model.Drop) bool {
+	return slices.ContainsFunc(s.row().Talks, func(i int) bool { return s.d.Talks[i].Has(&d.From, &d.To, d.Proto, d.Port) })
 }
 
 // resets of a side are segments: one connection may get several. Those received
