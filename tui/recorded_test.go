@@ -13,6 +13,7 @@ import (
 	"github.com/hopscope/hopscope/pkg/capture"
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/replay"
+	"github.com/hopscope/hopscope/tui/look"
 )
 
 // shopFile is a capture of a real run, of the demo's shop (internal/lab/demo): after 6
@@ -166,4 +167,18 @@ func TestPlacesAreReadable(t *testing.T) {
 	d := driveRecorded(t, live{playTo(t, ending)}, termenv.Ascii, Options{}, 80, 24)
 	d.press("5")
 	d.sees(t, "NO_SOCKET      stack_rx @ eth0 of web client → web udp/9999")
+}
+
+// TestSlowPlacesStandOut on the map as in the overview, and no others.
+func TestSlowPlacesStandOut(t *testing.T) {
+	d := driveRecorded(t, live{playTo(t, ending)}, termenv.ANSI, Options{}, 120, 40)
+	d.press("6")
+	escape := func(role look.Role) string { before, _, _ := strings.Cut(d.look.Paint(role, "x"), "x"); return before }
+	for where, role := range map[string]look.Role{"eth1 of web": look.Bad, "eth1 of api": look.Plain, "eth0 of db": look.Bad} { // db's loses packets
+		for _, line := range strings.Split(d.View(), "\n") {
+			if strings.Contains(line, "─ "+where+" ") && strings.Contains(line, escape(look.Bad)) != (role == look.Bad) {
+				t.Errorf("%s: %q", where, line)
+			}
+		}
+	}
 }

@@ -243,14 +243,7 @@ func duration(ns int64) string {
 }
 
 func p99(_ *Screen, e *entry) (string, look.Role) {
-	role := look.Plain
-	switch {
-	case e.row.P99 >= 20e6:
-		role = look.Bad
-	case e.row.P99 >= 1e6:
-		role = look.Warn
-	}
-	return duration(e.row.P99), role
+	return duration(e.row.P99), look.Latency(e.row.P99)
 }
 
 func app(_ *Screen, e *entry) (string, look.Role) {
