@@ -32,7 +32,7 @@ zshdir  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fishdir := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 .DEFAULT_GOAL := build
-.PHONY: build install uninstall image generate check check-generate fmt fmt-check vet lint test test-packages test-unit demo screens bench clean help tools engine browser matrix test-long soak
+.PHONY: build install uninstall image generate check check-generate fmt fmt-check vet lint test test-packages test-unit demo screens recording bench clean help tools engine browser matrix test-long soak
 
 build: ## build bin/hopscope, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/hopscope ./cmd/hopscope
@@ -108,6 +108,11 @@ demo: engine build ## a small shop of containers with a known fault, traced
 screens: engine build ## take the README's pictures of the live screens, in the demo's shop
 	$(GO) build -o $(BIN)/demo ./internal/lab/demo
 	$(ENGINE) $(AS_ROOT) $(BIN)/demo -hopscope $(BIN)/hopscope -screens docs/screens
+
+recording: engine build ## record the demo's shop anew, for the screens' golden files
+	$(GO) build -o $(BIN)/demo ./internal/lab/demo
+	$(ENGINE) $(AS_ROOT) $(BIN)/demo -hopscope $(BIN)/hopscope -record tui/testdata/shop.hop
+	$(GO) test ./tui -run Golden -update
 
 bench: engine build ## what tracing costs
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...

@@ -41,6 +41,7 @@ func titles() []string {
 // goroutine for Update and View.
 type app struct {
 	feed     Feed
+	gate     gate // before the feed, for other goroutines
 	opts     Options
 	renderer *lipgloss.Renderer
 	look     *look.Look
@@ -138,6 +139,10 @@ func (a *app) pull() tea.Cmd {
 				msg = crashMsg{crash.Of(r)}
 			}
 		}()
+		if !a.gate.enter() {
+			return nil
+		}
+		defer a.gate.leave()
 		begin := now()
 		f, err := feed.Frame(q)
 		if err != nil {

@@ -124,7 +124,7 @@ func trimmed(view string) string {
 	return b.String()
 }
 
-// pages are the keys that lead to each page worth a golden file.
+// pages are the keys that lead to each page.
 func pages() map[string][]string {
 	return map[string][]string{
 		"overview":          nil,
@@ -145,22 +145,21 @@ func pages() map[string][]string {
 	}
 }
 
-func TestGolden(t *testing.T) {
+// TestGoldenOfMadeUp has what the recording (recorded_test.go) has not: services and
+// projects, packets that were lost sight of, a container held back by its CPU limit.
+func TestGoldenOfMadeUp(t *testing.T) {
 	feed := shopFeed(fake.Shop(), past)
-	for _, size := range [][2]int{{80, 24}, {120, 40}} {
-		for name, keys := range pages() {
-			d := drive(t, feed, termenv.Ascii, Options{}, size[0], size[1])
-			d.press(keys...)
-			golden(t, fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), trimmed(d.View()))
-		}
+	for _, size := range sizes() {
+		d := drive(t, feed, termenv.Ascii, Options{}, size[0], size[1])
+		d.press(pages()["overview-grouped"]...)
+		golden(t, fmt.Sprintf("made-up-grouped-%dx%d", size[0], size[1]), trimmed(d.View()))
 	}
 }
 
-func TestGoldenColoursAndASCII(t *testing.T) {
-	feed := shopFeed(fake.Shop(), past)
-	d := drive(t, feed, termenv.ANSI, Options{}, 80, 24)
-	golden(t, "overview-16-colours", strings.ReplaceAll(trimmed(d.View()), "\x1b", "ESC"))
-	d = drive(t, feed, termenv.Ascii, Options{ASCII: true}, 80, 24)
+func sizes() [][2]int { return [][2]int{{80, 24}, {120, 40}} }
+
+func TestASCII(t *testing.T) {
+	d := drive(t, shopFeed(fake.Shop(), past), termenv.Ascii, Options{ASCII: true}, 80, 24)
 	for _, keys := range [][]string{nil, {"2"}, {"3"}, {"4"}, {"5", "enter"}, {"6"}, {"?"}, {"2"}} {
 		d.press(keys...)
 		for i, r := range d.View() {
@@ -169,7 +168,6 @@ func TestGoldenColoursAndASCII(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "container-ascii", trimmed(d.View()))
 }
 
 // TestEverySize paints every page at sizes from nothing to large: all lines

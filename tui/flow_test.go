@@ -2,6 +2,9 @@ package tui
 
 import (
 	"errors"
+	"maps"
+	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -99,16 +102,16 @@ func TestSortGroupFilter(t *testing.T) {
 	d.press("g")
 	d.sees(t, "▾ shop (6)", "▾ no project (1)")
 	d.press("/", "d", "b")
-	d.sees(t, "/db", "1 ends")
+	d.sees(t, "/db", "1 endpoint")
 	d.misses(t, "  shop-cart-1  ") // as a row; a finding names it
 	d.press("enter")
 	d.sees(t, `only "db"`, "▾ shop (1)")
 	d.press("esc")
-	d.sees(t, "7 ends")
+	d.sees(t, "7 endpoints")
 	d.press("/", "z", "z")
 	d.sees(t, `nothing has "zz"`)
 	d.press("backspace", "backspace", "esc")
-	d.sees(t, "7 ends")
+	d.sees(t, "7 endpoints")
 }
 
 // TestFilterBy each of what the screen says that it looks into.
@@ -123,7 +126,7 @@ func TestFilterBy(t *testing.T) {
 			d.press(string(r))
 		}
 		d.press("enter")
-		if v := d.View(); !strings.Contains(v, " 1 ends") || !strings.Contains(v, ">  worker") {
+		if v := d.View(); !strings.Contains(v, " 1 endpoint") || !strings.Contains(v, ">  worker") {
 			t.Errorf("by %s:\n%s", what, v)
 		}
 		d.press("esc")
@@ -171,7 +174,7 @@ func TestRetransmitsAreRows(t *testing.T) {
 	d.press("down")
 	d.sees(t, ">        10", "retransmission timeout", "ss -ti")
 	d.press("esc", "g", "g", "g")
-	d.sees(t, "by container", "30      3.00  retransmit fast ...")
+	d.sees(t, "by container", "30    3.00  retransmit fast ...")
 	d.press("/", "r", "t", "o", "enter")
 	d.sees(t, "0 packets dropped, 10 sent again by TCP")
 	d.misses(t, "NETFILTER_DROP")
@@ -507,13 +510,68 @@ func TestLossesAsTheyHappen(t *testing.T) {
 	d := drive(t, feed, termenv.Ascii, Options{}, 120, 40)
 	d.press("/", "w", "o", "r", "k", "enter", "enter", "down")
 	d.sees(t, " worker · running", "dropped 15, last at 14:01:10: NETFILTER_DROP",
-		"worker sent 15 segments again, last at 14:01:10: rto 5, fast 10", "shop-cart-1 reset 1 connections, last at 14:01:11")
+		"worker sent 15 segments again, last at 14:01:10: rto 5, fast 10", "TCP resets (RST) sent by shop-cart-1: 1, last at 14:01:11")
 	lossy.Drops = 3
 	w.Second(feed.History, 75)
 	reset()
 	w.Second(feed.History, 76)
 	d.send(tickMsg{d.tick})
-	d.sees(t, "dropped 15, last at 14:01:17", "again, last at 14:01:17", "shop-cart-1 reset 2 connections, last at 14:01:17")
+	d.sees(t, "dropped 15, last at 14:01:17", "again, last at 14:01:17", "TCP resets (RST) sent by shop-cart-1: 2, last at 14:01:17")
 	d.press("[")
-	d.sees(t, "dropped 24, last at 14:01:10", "shop-cart-1 reset 1 connections, last at 14:01:11")
+	d.sees(t, "dropped 24, last at 14:01:10", "TCP resets (RST) sent by shop-cart-1: 1, last at 14:01:11")
+}
+
+// TestResetsFromOutside are told, though nothing is known of who sent them.
+func TestResetsFromOutside(t *testing.T) {
+	w := fake.Shop()
+	feed := shopFeed(w, 70)
+	worker := &w.Containers[4]
+	feed.History.With(func(a *model.Aggregator) {
+		a.AddResets(model.ResetCount{
+			Netns: worker.Netns, Cgroup: worker.CgroupID, Local: worker.Networks[0].IP[0],
+			Remote: netip.MustParseAddr("203.0.113.9"), Port: 443, Received: 3,
+		})
+	})
+	w.Second(feed.History, 70)
+	d := drive(t, feed, termenv.Ascii, Options{}, 120, 40)
+	d.press("/", "w", "o", "r", "k", "enter", "enter")
+	d.sees(t, "> → 203.0.113.9", "TCP resets (RST) received by worker: 3")
+}
+
+// TestHostTimeIsOneBox: devices of the host and its netfilter are of one namespace,
+// as the flame graph of the command line has it.
+func TestHostTimeIsOneBox(t *testing.T) {
+	d := drive(t, shopFeed(fake.Shop(), past), termenv.Ascii, Options{}, 200, 40)
+	d.press("3", "down", "right", "right", "right", "right")
+	d.sees(t, " worker  ") // under the cursor
+	d.press("enter", "down", "down", "down", "left", "left", "left")
+	seen := map[string]bool{}
+	for range 4 {
+		under := regexp.MustCompile(` › re\S+ › (in \S+|\S+)  `).FindStringSubmatch(d.View())
+		if under == nil {
+			t.Fatalf("no segment is under the cursor:\n%s", d.View())
+		}
+		seen[under[1]] = true
+		d.press("right")
+	}
+	if want := map[string]bool{"in worker": true, "in host": true}; !maps.Equal(seen, want) {
+		t.Errorf("a conversation with the outside has the segments %v, want %v", seen, want)
+	}
+}
+
+// TestDefaultBridge: Docker's default network is known by its device.
+func TestDefaultBridge(t *testing.T) {
+	w := fake.Shop()
+	for i := range w.Containers {
+		w.Containers[i].Networks[0].Network = "bridge"
+	}
+	d := drive(t, shopFeed(w, past), termenv.Ascii, Options{}, 120, 40)
+	d.press("6")
+	for _, line := range strings.Split(d.View(), "\n") {
+		if strings.Contains(line, "> bridge  bridge network") && strings.Contains(line, "µs") {
+			d.misses(t, "docker0") // it is told of there, and nowhere else
+			return
+		}
+	}
+	t.Errorf("the network has none of the packets of its bridge:\n%s", d.View())
 }

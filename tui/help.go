@@ -52,8 +52,8 @@ func (a *app) words() []string {
 		{"█──›", "the same, beyond the edge"},
 		{"~", estimate},
 		{"lost", "packets this tool lost sight of, not drops"},
-		{"drops", "packets that the network lost, in the row"},
-		{"", "of whom they died at, whoever sent them"},
+		{"drops", "packets the network lost, where they died"},
+		{"app", "a server's time to answer, waits included"},
 		{"retr", "segments that TCP sent again, by sender"},
 		{"†", "a container that does not run any more"},
 	} {

@@ -55,7 +55,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Run shows the feed until the user quits or ctx ends; both are no errors. The
+// Run shows the feed until the user quits or ctx ends; both are no errors. Unless
+// something panicked, nobody asks the feed any more when it returns. The
 // terminal is restored, also after a panic, of goroutines that crash.Go began too:
 // the error is then a *crash.Error. Errors match ErrNoTerminal where there is no
 // terminal.
@@ -82,6 +83,7 @@ func Run(ctx context.Context, feed Feed, o Options) error {
 	if errors.As(context.Cause(ctx), &crashed) {
 		return crashed
 	}
+	screen.gate.close()
 	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
 		return nil
 	}

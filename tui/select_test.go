@@ -68,10 +68,10 @@ func TestKeysThatComeAtOnce(t *testing.T) {
 	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("jjjss")})
 	d.sees(t, "most packets first", ">  worker")
 	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("/db")})
-	d.sees(t, "/db", "1 ends")
+	d.sees(t, "/db", "1 endpoint")
 	d.press("esc")
 	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("quit\n"), Paste: true})
-	d.sees(t, "7 ends") // what is pasted is no command
+	d.sees(t, "7 endpoints") // what is pasted is no command
 	d.press("/")
 	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("shop api"), Paste: true})
 	d.sees(t, "/shop api")

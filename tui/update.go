@@ -187,15 +187,24 @@ func (a *app) record() tea.Cmd {
 		return nil
 	}
 	a.busy = true
+	did, do := "recording to ", r.StartRecording
 	if a.recording {
-		return func() tea.Msg {
-			path, err := r.StopRecording()
-			return fileMsg{text: "saved " + path, err: err, record: true}
-		}
+		did, do = "saved ", r.StopRecording
 	}
+	return a.ask(func() tea.Msg {
+		path, err := do()
+		return fileMsg{text: did + path, err: err, record: true}
+	})
+}
+
+// ask is a command that asks the feed, unless the screen is gone by then.
+func (a *app) ask(question func() tea.Msg) tea.Cmd {
 	return func() tea.Msg {
-		path, err := r.StartRecording()
-		return fileMsg{text: "recording to " + path, err: err, record: true}
+		if !a.gate.enter() {
+			return nil
+		}
+		defer a.gate.leave()
+		return question()
 	}
 }
 
@@ -237,10 +246,10 @@ func (a *app) export() tea.Cmd {
 	}
 	f := a.d.Frame
 	a.say(look.Accent, "exporting ...")
-	return func() tea.Msg {
+	return a.ask(func() tea.Msg {
 		path, err := e.Export(f)
 		return fileMsg{text: "exported " + path, err: err}
-	}
+	})
 }
 
 // written is the end of a record or export key's work.

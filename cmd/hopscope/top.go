@@ -160,7 +160,10 @@ func (f *liveFeed) StartRecording() (string, error) {
 }
 
 // StopRecording implements tui.Recorder.
-func (f *liveFeed) StopRecording() (string, error) {
+func (f *liveFeed) StopRecording() (string, error) { return f.stop("key") }
+
+// stop ends a recording, and its file tells how it ended.
+func (f *liveFeed) stop(ended string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.rec == nil {
@@ -169,7 +172,7 @@ func (f *liveFeed) StopRecording() (string, error) {
 	r := f.rec
 	f.rec = nil
 	close(f.over)
-	meta, err := f.session.Meta("signal")
+	meta, err := f.session.Meta(ended)
 	if err != nil {
 		return r.Path(), err
 	}
@@ -186,14 +189,14 @@ func (f *liveFeed) Recorded() (string, error) {
 	}
 	select {
 	case <-r.Failed():
-		return f.StopRecording()
+		return f.stop("error")
 	case <-over:
 		return r.Path(), nil
 	}
 }
 
-// close ends a recording that is still under way.
+// close ends a recording that is still under way: keys would have saved it before.
 func (f *liveFeed) close() error {
-	_, err := f.StopRecording()
+	_, err := f.stop("signal")
 	return err
 }

@@ -86,7 +86,7 @@ type Extra struct {
 
 // End is how a capture ended. A file without it was cut short.
 type End struct {
-	Ended    string `json:"ended"` // duration, signal, limit, error
+	Ended    string `json:"ended"` // duration, signal, key, limit, error
 	Error    string `json:"error,omitempty"`
 	Journeys uint64 `json:"journeys"` // in the file; the writer fills it in
 	Status   Status `json:"status"`   // the last one

@@ -94,6 +94,7 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 		"slow shop": slowShop().Snapshot(names{}, meta()),
 		"empty":     model.New(model.Limits{}).Snapshot(names{}, model.Meta{Ended: "signal"}),
 		"with bins": slowShop().Snapshot(names{}, withBins()),
+		"recorded":  slowShop().Snapshot(names{}, model.Meta{Ended: "key"}),
 		"no DNS":    slowShop().Snapshot(names{}, model.Meta{Ended: "signal", NoDNS: true}),
 	} {
 		doc := document(t, s)

@@ -80,6 +80,8 @@ func header(p *page, s model.Snapshot) {
 	switch s.Ended {
 	case "signal":
 		window += ", ended by a signal"
+	case "key":
+		window += ", ended by a key"
 	case "limit":
 		window += ", ended as its --when held"
 	case "error":

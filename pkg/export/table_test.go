@@ -130,6 +130,19 @@ func TestNoJourneysSaysWhy(t *testing.T) {
 	}
 }
 
+func TestHowItEndedIsTold(t *testing.T) {
+	for ended, want := range map[string]string{
+		"duration": "", "signal": ", ended by a signal", "key": ", ended by a key", "limit": ", ended as its --when held", "error": ", ended by an error",
+	} {
+		got := render(t, slowShop().Snapshot(names{}, model.Meta{Ended: ended}), Options{})
+		_, window, _ := strings.Cut(got, "window  ")
+		window, _, _ = strings.Cut(window, "\n")
+		if _, told, _ := strings.Cut(window, ", ended"); told != strings.TrimPrefix(want, ", ended") {
+			t.Errorf("%s: %q, want %q", ended, window, want)
+		}
+	}
+}
+
 func TestCountsThatWereLostAreTold(t *testing.T) {
 	lost := model.Accounting{Tracked: 5, Completed: 5, Notes: map[string]uint64{"events_lost": 1200, "drops_ungrouped": 3, "drops": 9, "resets_ungrouped": 0}}
 	got := render(t, slowShop().Snapshot(names{}, model.Meta{Accounting: lost, Ended: "duration"}), Options{})

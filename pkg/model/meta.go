@@ -44,7 +44,7 @@ type Meta struct {
 	Kernel      string
 	StartedAt   time.Time
 	Duration    time.Duration
-	Ended       string // duration, signal, limit, error
+	Ended       string // duration, signal, key, limit, error
 	// MonotonicZero is the wall-clock time at which CLOCK_MONOTONIC was 0;
 	// it dates the journeys.
 	MonotonicZero time.Time

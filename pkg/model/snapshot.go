@@ -15,7 +15,7 @@ type Snapshot struct {
 	Kernel      string      `json:"kernel"`
 	StartedAt   time.Time   `json:"started_at"`
 	DurationNs  int64       `json:"duration_ns"`
-	Ended       string      `json:"ended"` // duration, signal, limit, error
+	Ended       string      `json:"ended"` // duration, signal, key, limit, error
 	Accounting  Accounting  `json:"accounting"`
 	Cost        Cost        `json:"cost"`
 	HostStats   HostStats   `json:"host_stats"`

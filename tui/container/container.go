@@ -83,6 +83,7 @@ func (s *Screen) Keys() []key.Binding {
 	k.Open.SetHelp("enter", "its hops")
 	if s.inHops {
 		k.Open.SetHelp("enter", "heat map")
+		k.Open.SetEnabled(s.lines[s.hops.At()].path != nil) // there is none of exchanges
 		return []key.Binding{k.Open, k.Back, k.Mode, k.Tab, k.Left}
 	}
 	return []key.Binding{k.Open, k.Back, k.Mode, k.Tab, k.Left, k.Filter, k.Sort}
@@ -147,7 +148,7 @@ func (s *Screen) open() screen.Action {
 	}
 	x := s.lines[s.hops.At()]
 	if x.path == nil {
-		return screen.Action{} // there is no heat map of exchanges
+		return screen.Action{}
 	}
 	q := &history.HeatQuery{Path: x.path.ID()}
 	title := fmt.Sprintf("%s → %s %s %s", x.path.From.Name, x.path.To.Name, digest.Service(x.path.Proto, x.path.Port), x.path.Direction)

@@ -2,10 +2,12 @@ package container
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/model/human"
 	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/look"
@@ -193,27 +195,21 @@ func responseP99(t *digest.Talk) string {
 func (s *Screen) events(l *look.Look, width int) []string {
 	t := s.talk()
 	snap := &s.d.Frame.Snapshot
-	var out []string
-	for i := range snap.Drops {
-		if d := &snap.Drops[i]; len(out) < maxEvents && t.Has(&d.From, &d.To, d.Proto, d.Port) {
-			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
-				"  dropped %s%s: %s in %s @ %s (%s)", human.Count(d.Count), s.d.Last(d.LastAt), d.Reason, d.Hop, d.Where, d.Location)}))
-		}
-	}
-	for _, x := range s.d.Sides(t) {
+	out := s.dropped(l, width, t)
+	sides := s.d.Sides(t)
+	for _, x := range sides {
 		if n := x.Retransmits.Total; n > 0 {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
 				"  %s sent %s segments again%s: %s", x.From.Name, human.Count(n), s.d.Last(x.LastRetransmit), digest.Kinds(x.Retransmits.RetransmitKinds)+digest.LostAt(&x.Retransmits))}))
 		}
 	}
-	for _, x := range s.d.Sides(t) {
+	for _, x := range sides {
 		if c := x.Connects; c != nil && c.Failed() > 0 {
 			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
 				"  %s of %s connects of %s failed: %s", human.Count(c.Failed()), human.Count(c.Total()), x.From.Name, digest.Failures(c))}))
 		}
-		if r := x.Resets; r != nil && r.Sent > 0 {
-			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: fmt.Sprintf(
-				"  %s reset %s connections%s", x.From.Name, human.Count(r.Sent), s.d.Last(x.LastReset))}))
+		for _, text := range s.resets(x, len(sides) == 1) {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Warn, Text: "  TCP resets (RST) " + text}))
 		}
 	}
 	out = append(out, s.slowAnswers(l, width, t)...)
@@ -234,6 +230,48 @@ func (s *Screen) events(l *look.Look, width int) []string {
 	}
 	if len(out) > 0 {
 		out = append([]string{""}, out...)
+	}
+	return out
+}
+
+// dropped packets of the conversation, and those of the end that belong to none: where
+// all of them die there is none.
+func (s *Screen) dropped(l *look.Look, width int, t *digest.Talk) (out []string) {
+	r := s.row()
+	all := s.d.Frame.Snapshot.Drops
+	for i := range all {
+		d := &all[i]
+		whose := ""
+		if !t.Has(&d.From, &d.To, d.Proto, d.Port) {
+			if history.EndKey(digest.DiedAt(d).Endpoint()) != r.Key || s.ofTalks(d) {
+				continue
+			}
+			whose = fmt.Sprintf(", %s → %s %s", d.From.Name, d.To.Name, digest.Service(d.Proto, d.Port))
+		}
+		if len(out) < maxEvents {
+			out = append(out, l.Line(false, look.Cell{Width: width, Role: look.Bad, Text: fmt.Sprintf(
+				"  dropped %s%s%s: %s in %s @ %s (%s)", human.Count(d.Count), s.d.Last(d.LastAt), whose, d.Reason, d.Hop, d.Where, d.Location)}))
+		}
+	}
+	return out
+}
+
+// ofTalks says that the packets are of a conversation in the list.
+func (s *Screen) ofTalks(d *model.Drop) bool {
+	return slices.ContainsFunc(s.row().Talks, func(i int) bool { return s.d.Talks[i].Has(&d.From, &d.To, d.Proto, d.Port) })
+}
+
+// resets of a side are segments: one connection may get several. Those received
+// are told where nothing is known of the other side, which sent them.
+func (s *Screen) resets(x *model.TCP, alone bool) (out []string) {
+	if x.Resets == nil {
+		return nil
+	}
+	if n := x.Resets.Sent; n > 0 {
+		out = append(out, fmt.Sprintf("sent by %s: %s%s", x.From.Name, human.Count(n), s.d.Last(x.LastReset)))
+	}
+	if n := x.Resets.Received; n > 0 && alone {
+		out = append(out, fmt.Sprintf("received by %s: %s", x.From.Name, human.Count(n)))
 	}
 	return out
 }

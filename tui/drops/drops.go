@@ -33,14 +33,15 @@ func (g grouping) String() string {
 
 // Screen lists drops, and below them retransmissions.
 type Screen struct {
-	keys    keys.Map
-	d       *digest.Digest
-	list    list.List[string]
-	group   grouping
-	filter  string
-	rows    []row
-	detail  bool
-	longest int // width of the longest reason
+	keys   keys.Map
+	d      *digest.Digest
+	list   list.List[string]
+	group  grouping
+	filter string
+	rows   []row
+	detail bool
+	// Widths of the longest reason, place and flow.
+	longest, longestPlace, longestFlow int
 }
 
 // row is one line: an event, or several of one group.

@@ -11,7 +11,7 @@ import (
 	"github.com/hopscope/hopscope/tui/look"
 )
 
-const countWidth, rateWidth = 9, 10
+const countWidth, rateWidth = 9, 8
 
 // maxStack is how many functions of a stack are shown.
 const maxStack = 8
@@ -25,10 +25,7 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	if width >= 40 {
 		lines = append(lines, l.Line(false, look.Cell{Text: " " + s.about(), Width: width, Role: look.Dim}))
 	}
-	s.longest = len("reason")
-	for i := range s.rows {
-		s.longest = max(s.longest, look.Width(s.reason(&s.rows[i])))
-	}
+	s.measure()
 	lines = append(lines, s.cells(l, width, false, look.Title, look.Title, "", "packets", "per s", "reason", "where", s.lastTitle()))
 	var below []string
 	if s.detail {
@@ -36,6 +33,15 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 	}
 	lines = s.list.Paint(lines, max(1, height-len(lines)-len(below)), func(i int) string { return s.line(l, width, i) })
 	return append(lines, below...)
+}
+
+func (s *Screen) measure() {
+	s.longest, s.longestPlace, s.longestFlow = len("reason"), 0, 0
+	for i := range s.rows {
+		r := &s.rows[i]
+		s.longest = max(s.longest, look.Width(s.reason(r)))
+		s.longestPlace, s.longestFlow = max(s.longestPlace, look.Width(s.where(r))), max(s.longestFlow, look.Width(s.last(r)))
+	}
 }
 
 func (s *Screen) line(l *look.Look, width, i int) string {
@@ -110,11 +116,12 @@ func (s *Screen) cells(l *look.Look, width int, selected bool, role, bad look.Ro
 	if free < 3*8 {
 		return l.Line(selected, append(cells, look.Cell{Text: "  " + reason, Width: max(4, free), Role: bad})...)
 	}
-	first := min(s.longest+3, free/3)
+	first := min(s.longest+2, free/3)
 	rest := free - first
+	place := min(max(rest/2, rest-s.longestFlow-1), max(rest/2, s.longestPlace+1)) // more than half where flows leave it
 	cells = append(cells, look.Cell{Text: "  " + reason, Width: first, Role: bad},
-		look.Cell{Text: " " + where, Width: rest / 2, Role: role},
-		look.Cell{Text: " " + last, Width: rest - rest/2, Role: role})
+		look.Cell{Text: " " + where, Width: place, Role: role},
+		look.Cell{Text: " " + last, Width: rest - place, Role: role})
 	return l.Line(selected, cells...)
 }
 

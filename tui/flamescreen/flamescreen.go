@@ -215,7 +215,7 @@ func addPath(d *digest.Digest, n *flame.Node, p *model.Path, m mode) {
 			if m == tail {
 				share = h.TailShare
 			}
-			segment := n.Child(segment(h.Where))
+			segment := n.Child("in " + h.Namespace) // as the flame graph of the command line has it
 			segment.Child(h.Hop + " @ " + h.Where).Value += share * whole
 			segment.Value += share * whole
 		}
@@ -234,16 +234,6 @@ func weight(p *model.Path, m mode) float64 {
 		return float64(*p.Total.P99Ns)
 	}
 	return float64(*p.Total.MeanNs) * float64(p.Journeys)
-}
-
-// segment is in whose namespace a place is: a container's device is named
-// "eth0 of web", the host's end of its cable "veth of web".
-func segment(where string) string {
-	device, owner, ok := strings.Cut(where, " of ")
-	if !ok || device == "veth" {
-		return "host"
-	}
-	return "in " + owner
 }
 
 // describe is the box under the cursor in words.

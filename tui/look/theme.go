@@ -32,6 +32,18 @@ const (
 	roles
 )
 
+// Latency is the role of a p99 in ns: within one host, a millisecond is to be looked
+// at.
+func Latency(ns int64) Role {
+	switch {
+	case ns >= 20e6:
+		return Bad
+	case ns >= 1e6:
+		return Warn
+	}
+	return Plain
+}
+
 // HeatRoles is how many degrees of heat there are.
 const HeatRoles = 4
 

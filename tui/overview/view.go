@@ -125,7 +125,7 @@ func (s *Screen) columns(width int) []column {
 }
 
 func (s *Screen) about() string {
-	parts := []string{fmt.Sprintf("%s ends, %s", human.Count(uint64(s.ends())), s.order)}
+	parts := []string{fmt.Sprintf("%s, %s", count(s.ends(), "endpoint"), s.order)}
 	switch s.group {
 	case byService:
 		parts = append(parts, "by service")
@@ -135,10 +135,22 @@ func (s *Screen) about() string {
 	if s.filter != "" {
 		parts = append(parts, fmt.Sprintf("only %q", s.filter))
 	}
-	if n := len(s.all()); n > 0 {
+	switch n := len(s.all()); n {
+	case 0:
+	case 1:
+		parts = append(parts, s.keys.Findings.Help().Key+" reads the finding whole")
+	default:
 		parts = append(parts, fmt.Sprintf("%s reads all %d findings", s.keys.Findings.Help().Key, n))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// count is so many of something: "1 endpoint", "7 endpoints".
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return human.Count(uint64(n)) + " " + what
 }
 
 func (s *Screen) ends() int {
@@ -231,14 +243,7 @@ func duration(ns int64) string {
 }
 
 func p99(_ *Screen, e *entry) (string, look.Role) {
-	role := look.Plain
-	switch {
-	case e.row.P99 >= 20e6:
-		role = look.Bad
-	case e.row.P99 >= 1e6:
-		role = look.Warn
-	}
-	return duration(e.row.P99), role
+	return duration(e.row.P99), look.Latency(e.row.P99)
 }
 
 func app(_ *Screen, e *entry) (string, look.Role) {

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/keys"
@@ -155,8 +156,12 @@ func networks(d *digest.Digest) []network {
 	return out
 }
 
+// defaultBridge is the device of the network "bridge", unless dockerd(8) was told
+// another one: that one is then among the host's devices.
+const defaultBridge = "docker0"
+
 func (t *tree) network(n network) {
-	bridge := "bridge " + n.name // see inventory.Network.Where
+	bridge := inventory.Network{Name: n.name, Bridge: defaultBridge}.Where()
 	t.placed[bridge] = true
 	t.rows = append(t.rows, row{
 		key: "network " + n.name, name: n.name, about: n.driver + " network", load: t.loads[bridge],

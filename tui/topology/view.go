@@ -63,6 +63,9 @@ func (s *Screen) line(l *look.Look, width, i int) string {
 		mean = human.Duration(int64(math.Round(r.load.Ns / float64(r.load.Packets))))
 	}
 	lost := "0"
+	if slow := look.Latency(r.load.P99); slow != look.Plain {
+		role = slow
+	}
 	if r.load.Drops > 0 {
 		lost = s.d.PerSecond(r.load.Drops)
 		role = look.Bad

@@ -34,16 +34,21 @@ func main() {
 	hopscope := flag.String("hopscope", "bin/hopscope", "the program to show")
 	duration := flag.Duration("duration", 15*time.Second, "how long to trace")
 	screens := flag.String("screens", "", "instead of tracing, take pictures of the live screens into this directory")
+	recording := flag.String("record", "", "instead of tracing, record a small capture into this file, for tests")
 	flag.Parse()
 
 	err := lab.Run("demo", func(ctx context.Context, t lab.TB) {
 		lab.Lock(t)
-		s := open(t)
+		if *recording != "" {
+			record(ctx, t, *hopscope, *recording)
+			return
+		}
+		s := open(t, unpaced)
 		if *screens != "" {
 			takePictures(t, s, *hopscope, *screens)
 			return
 		}
-		s.fail(t)
+		s.fail(t, faultRate)
 		fmt.Printf("%s\n", s.story())
 		if err := trace(ctx, t.TempDir(), *hopscope, s.web.Name, *duration); err != nil {
 			t.Fatalf("hopscope: %v", err)
@@ -57,26 +62,33 @@ func main() {
 
 // shop is what is traced.
 type shop struct {
+	house  *lab.Shop
+	front  *lab.Network
 	client *lab.Container
 	web    *lab.Container
+	db     *lab.Container
 	slow   lab.Link // web's leg with the fault
 	port   uint16   // where web is published
 }
 
-// fail makes web's leg slow.
-func (s shop) fail(t lab.TB) {
-	lab.TBF(t, s.web.Netns, s.slow.Name, faultRate, faultBurst, faultLimit)
+// fail makes web's leg slow, to so many bit/s.
+func (s shop) fail(t lab.TB, rate uint64) {
+	lab.TBF(t, s.web.Netns, s.slow.Name, rate, faultBurst, faultLimit)
 }
 
-// open starts the shop and its customers.
-func open(t lab.TB) shop {
+// unpaced customers ask as fast as they are answered.
+const unpaced = "0"
+
+// open starts the shop and its customers, each of whom makes so many requests a
+// second.
+func open(t lab.TB, rate string) shop {
 	house := lab.NewShop(t)
-	house.UsePlainNames([]string{"client", "web", "api", "db"}, []string{"front", "middle", "rear"})
+	house.UsePlainNames(recordedNames(), []string{"front", "middle", "rear"})
 	front := house.Network(lab.NetworkSpec{Name: "front"})
 	middle := house.Network(lab.NetworkSpec{Name: "middle"})
 	rear := house.Network(lab.NetworkSpec{Name: "rear"})
 
-	house.Container(lab.ContainerSpec{Name: "db", Networks: []*lab.Network{rear},
+	db := house.Container(lab.ContainerSpec{Name: "db", Networks: []*lab.Network{rear},
 		Args: []string{"serve", "--port", "5432", "--think", "500us"}})
 	house.Container(lab.ContainerSpec{Name: "api", Networks: []*lab.Network{middle, rear},
 		Args: []string{"serve", "--port", "8080", "--upstream", "db:5432", "--think", "200us"}})
@@ -85,11 +97,11 @@ func open(t lab.TB) shop {
 	client := house.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
 	customer := lab.Outside(t, lab.OutsideSpec{})
 
-	s := shop{client: client, web: web, slow: web.Link(middle), port: web.HostPort("8000/tcp")}
+	s := shop{house: house, front: front, client: client, web: web, db: db, slow: web.Link(middle), port: web.HostPort("8000/tcp")}
 	published := netip.AddrPortFrom(customer.HostAddr, s.port).String()
 	// Both run until their container or namespace goes.
-	client.Start("rr", "--connections", "3", "--size", "1000", "--count", "1000000", "--duration", "5m", "web:8000")
-	customer.Start("rr", "--connections", "1", "--size", "1000", "--count", "1000000", "--duration", "5m", published)
+	client.Start("rr", "--connections", "3", "--rate", rate, "--size", "1000", "--count", "1000000", "--duration", "5m", "web:8000")
+	customer.Start("rr", "--connections", "1", "--rate", rate, "--size", "1000", "--count", "1000000", "--duration", "5m", published)
 	return s
 }
 

@@ -93,7 +93,7 @@ func takePictures(t lab.TB, s shop, hopscope, dir string) {
 	term.Await("[1 Overview]")
 	time.Sleep(calm)
 	healthy().take(t, term, dir)
-	s.fail(t)
+	s.fail(t, faultRate)
 	time.Sleep(trouble)
 	for _, p := range pictures() {
 		p.take(t, term, dir)

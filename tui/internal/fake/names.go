@@ -25,11 +25,13 @@ func (w *World) Endpoint(e inventory.RawEndpoint) inventory.Endpoint {
 func (w *World) Where(ns, ifindex uint32) (where, device string) {
 	switch {
 	case ns != hostNS:
-		if c := w.byNetns[ns]; c != nil {
+		if c := w.byNetns[ns]; c != nil && ifindex == 0 {
+			return c.Name, ""
+		} else if c != nil {
 			return "eth0 of " + c.Name, "eth0"
 		}
 	case ifindex == nic:
-		return "eth0", "eth0"
+		return "eth0 of host", "eth0"
 	case ifindex >= 100:
 		if c := w.byNetns[ifindex]; c != nil { // veth(i) is netns(i)
 			return "veth of " + c.Name, c.Networks[0].HostInterface
@@ -38,9 +40,20 @@ func (w *World) Where(ns, ifindex uint32) (where, device string) {
 	return "host", ""
 }
 
-// Network is the only one.
-func (w *World) Network(ns, _ uint32) (inventory.Network, bool) {
-	return inventory.Network{Name: "shop"}, w.byNetns[ns] != nil
+// Network is that of a container and of its veth.
+func (w *World) Network(ns, ifindex uint32) (inventory.Network, bool) {
+	c := w.byNetns[ns]
+	if ns == hostNS {
+		c = w.byNetns[ifindex] // veth(i) is netns(i)
+	}
+	if c == nil {
+		return inventory.Network{}, false
+	}
+	n := inventory.Network{Name: c.Networks[0].Network, Bridge: "br-" + c.Networks[0].Network}
+	if n.Name == "bridge" {
+		n.Bridge = "docker0"
+	}
+	return n, true
 }
 
 // Reason names a drop's reason.

@@ -127,6 +127,7 @@ func TestEveryEndHasARow(t *testing.T) {
 	term.Await("exported hopscope-view-")
 	term.Press("q") // the recording is saved first
 	restored(t, term, 0)
+	saved(t, dir, "q", "key")
 	for pattern, command := range map[string][]string{"hopscope-all-*.hop": {"report"}, "hopscope-view-*.json": nil, "hopscope-view-*.html": nil} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil || len(found) != 1 {
@@ -178,19 +179,20 @@ func TestSignalRestoresTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		restored(t, term, 0)
-		saved(t, dir, signal)
+		saved(t, dir, "SIG"+signal, "signal")
 	}
 }
 
-// saved checks that there is one capture, and that it is whole.
-func saved(t *testing.T, dir, what string) {
+// saved checks that there is one capture, that it is whole, and how it ended.
+func saved(t *testing.T, dir, what, ended string) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*.hop"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%s: captures %v, %v", what, found, err)
 	}
 	r := program.Run(t, "report", found[0])
-	if all := r.Stdout + r.Stderr; r.Code != 0 || strings.Contains(all, "incomplete") || strings.Contains(all, "cut short") {
+	all := r.Stdout + r.Stderr
+	if r.Code != 0 || strings.Contains(all, "incomplete") || strings.Contains(all, "cut short") || !strings.Contains(all, ", ended by a "+ended+"\n") {
 		t.Errorf("%s: exit code %d:\n%s", what, r.Code, all)
 	}
 }
