@@ -28,7 +28,8 @@ type scene struct {
 	traffic func()
 	flows   []flow
 	births  []birth
-	ended   float64 // share of tracked journeys that must have an ending, 0: 0.999
+	inHost  []*lab.Container // those in the host's network namespace
+	ended   float64          // share of tracked journeys that must have an ending, 0: 0.999
 }
 
 // flow is both directions of the traffic between a client and a server.
@@ -86,6 +87,7 @@ func (r row) run(t *testing.T) {
 		got.wantBirths(t, b, sent[i])
 	}
 	got.wantEnded(t, s.ended)
+	got.wantHostHops(t, s.inHost)
 	for _, f := range s.flows {
 		got.wantFlow(t, f)
 	}
@@ -102,6 +104,17 @@ func (r result) wantEnded(t *testing.T, least float64) {
 	const flooded = 4 // packets of IPv6 itself, see housekeeping
 	if c := r.Counts; float64(c.Completed()+flooded) < least*float64(c.Tracked) {
 		t.Errorf("%d of %d journeys have an ending: %v; %v", c.Completed(), c.Tracked, c.Endings, c.Notes)
+	}
+}
+
+// wantHostHops checks of which containers it is said that their hops are the host's.
+func (r result) wantHostHops(t *testing.T, want []*lab.Container) {
+	t.Helper()
+	for i := range r.Snapshot.Containers {
+		c := &r.Snapshot.Containers[i]
+		if is := slices.ContainsFunc(want, func(w *lab.Container) bool { return w.ID == c.ID }); c.HostHops != is {
+			t.Errorf("%s: host_hops is %v", c.Name, c.HostHops)
+		}
 	}
 }
 
