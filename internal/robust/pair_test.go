@@ -24,6 +24,7 @@ func TestWhileTracing(t *testing.T) {
 		{"closed stderr", p.closedStderr},
 		{"removed between look-up and attach", p.removedMeanwhile},
 		{"stopped", p.stopped},
+		{"joins", p.joins},
 		{"doctor", p.doctor},
 		{"doctor elsewhere", p.doctorElsewhere},
 		{"doctor inside", p.doctorInside},

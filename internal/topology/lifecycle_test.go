@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/pkg/inventory"
@@ -116,11 +115,9 @@ func TestReplicasJoin(t *testing.T) {
 	first, other := service("web-1", "hopscope-web"), service("db-1", "hopscope-db")
 	tr := begin(t, pipeline.Options{Containers: []string{"hopscope-web"}})
 	next := service("web-2", "hopscope-web")
-	lab.Eventually(t, "the new replica is known", func() bool {
-		sel, err := tr.View().Select([]string{"hopscope-web"})
-		return err == nil && slices.ContainsFunc(sel.Containers, func(c inventory.Container) bool { return c.ID == next.ID }) && len(sel.Netns) == 2
+	lab.Eventually(t, "the kernel's filter has the new replica", func() bool {
+		return slices.ContainsFunc(tr.Selected(), func(c inventory.Container) bool { return c.ID == next.ID && c.Running() && c.Netns != 0 })
 	})
-	time.Sleep(quiet) // the kernel's filter follows
 	for _, c := range []*lab.Container{first, next, other} {
 		wantOK(t, client.Run("rr", "--count", "200", c.IP(front).String()+":8000"), 200)
 	}
