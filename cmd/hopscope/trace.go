@@ -107,12 +107,13 @@ func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) err
 	if err := dropPrivileges(); errors.Is(err, errors.ErrUnsupported) {
 		say.line("note: all capabilities are kept, since this program was built with cgo")
 	} else if err != nil {
-		return err
+		return errors.Join(err, file.abort(err))
 	}
 	ended, failure := runSession(signals, session, f.duration, file.ends(), say)
 	meta, err := session.Meta(ended)
 	if err != nil {
-		return errors.Join(failure, err)
+		err = errors.Join(failure, err)
+		return errors.Join(err, file.abort(err))
 	}
 	say.notes(session.Notes()) // the engine may be gone, time may have stepped
 	saving := file.finish(meta, failure, say)
