@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/internal/lab/program"
+	"github.com/hopscope/hopscope/pkg/capture"
 )
 
 // nobody is a user without a right to anything.
@@ -232,4 +234,24 @@ func capabilities(t *testing.T, pid int, set string) (union uint64) {
 		union |= hexField(t, text, set)
 	}
 	return union
+}
+
+// A trace that cannot drop its privileges does not go on with them. The file that
+// it had begun tells why it ended.
+func TestPrivilegesThatCannotBeDropped(t *testing.T) {
+	lab.Lock(t)
+	r := program.Command(t, "trace", "--output", "x.hop", "--duration", "1m")
+	through(t, "no-capset")(r.Cmd)
+	r.Start(t)
+	o := r.Wait(t)
+	if o.Code != 1 || !strings.Contains(o.Stderr, "hopscope: drop capabilities: operation not permitted") || o.Stdout != "" {
+		t.Errorf("exit code %d, stdout %q, stderr %q", o.Code, o.Stdout, o.Stderr)
+	}
+	s, err := capture.Survey(filepath.Join(r.Cmd.Dir, "x.hop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Damage.Any() || s.Meta.Ended != "error" {
+		t.Errorf("the file ended by %q; %v", s.Meta.Ended, s.Damage)
+	}
 }

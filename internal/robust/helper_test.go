@@ -26,8 +26,14 @@ func helper() (code int, ok bool) {
 		return 0, false
 	}
 	if do == "no-bpf" {
-		if err := refuseBPF(); err != nil {
+		if err := refuse(unix.SYS_BPF); err != nil {
 			fmt.Fprintln(os.Stderr, "refuse bpf(2):", err)
+			return 99, true
+		}
+	}
+	if do == "no-capset" {
+		if err := refuse(unix.SYS_CAPSET); err != nil {
+			fmt.Fprintln(os.Stderr, "refuse capset(2):", err)
 			return 99, true
 		}
 	}
@@ -85,16 +91,16 @@ func hide(dir string) error {
 	return unix.Mount("tmpfs", dir, "tmpfs", 0, "")
 }
 
-// refuseBPF makes bpf(2) fail with EPERM for this thread and what it executes,
-// as Docker's default profile does (seccomp(2)).
-func refuseBPF() error {
+// refuse makes a system call fail with EPERM for this thread and what it executes,
+// as Docker's default profile does with bpf(2) (seccomp(2)).
+func refuse(call uint32) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
 	const nr = 0 // offset of the number in struct seccomp_data
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: nr},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_BPF},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: call},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
