@@ -25,6 +25,7 @@ func TestWhileTracing(t *testing.T) {
 		{"removed between look-up and attach", p.removedMeanwhile},
 		{"stopped", p.stopped},
 		{"joins", p.joins},
+		{"hostile names", p.hostile},
 		{"doctor", p.doctor},
 		{"doctor elsewhere", p.doctorElsewhere},
 		{"doctor inside", p.doctorInside},

@@ -105,19 +105,25 @@ func (p *pair) joins(t *testing.T) {
 // path of each request when its answer is known, before it is given.
 func engineBehind(t *testing.T, asked func(path string)) string {
 	t.Helper()
+	return engineThrough(t, func(r *http.Response) error {
+		asked(r.Request.URL.Path)
+		return nil
+	})
+}
+
+// engineThrough is the engine with answers that change may have changed.
+func engineThrough(t *testing.T, change func(*http.Response) error) string {
+	t.Helper()
 	engine := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", "/var/run/docker.sock")
 	}}
 	t.Cleanup(engine.CloseIdleConnections)
 	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
-		Transport:     engine,
-		FlushInterval: -1, // events come one by one
-		ModifyResponse: func(r *http.Response) error {
-			asked(r.Request.URL.Path)
-			return nil
-		},
+		Rewrite:        func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
+		Transport:      engine,
+		FlushInterval:  -1, // events come one by one
+		ModifyResponse: change,
 	}
 	return fakeEngine(t, proxy.ServeHTTP)
 }
