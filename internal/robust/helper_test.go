@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/internal/lab"
 )
 
 // helperEnv tells a child what to do to itself before it becomes the program
@@ -36,6 +38,9 @@ func helper() (code int, ok bool) {
 			fmt.Fprintln(os.Stderr, "refuse capset(2):", err)
 			return 99, true
 		}
+	}
+	if do == "leave" {
+		return leave(os.Args[1:]), true
 	}
 	if do == "no-btf" {
 		if err := hide("/sys/kernel/btf"); err != nil {
@@ -63,6 +68,21 @@ func helper() (code int, ok bool) {
 	err := syscall.Exec(os.Args[1], os.Args[1:], os.Environ())
 	fmt.Fprintln(os.Stderr, "exec:", err)
 	return 99, true
+}
+
+// leave starts a program of its own, as a test does, tells its process id, and does
+// not end.
+func leave(args []string) int {
+	lab.Mark()
+	_ = os.Unsetenv(helperEnv)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	fmt.Println(cmd.Process.Pid)
+	select {} // until it is killed
 }
 
 // through runs the program as a child that first does something to itself.
