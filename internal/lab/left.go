@@ -25,7 +25,7 @@ func OwnerEnv() string {
 // identity is the number and the start of a process, "" when it is gone or all but
 // gone (proc_pid_stat(5): fields 3 and 22).
 func identity(pid int) string {
-	const state, start = 3 - 3, 22 - 3 // after the name in brackets, which is field 2
+	const state, start = 0, 22 - 3 // after the name in brackets, which is field 2
 	text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) <= start || fields[state] == "Z" || fields[state] == "X" {
