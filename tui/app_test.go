@@ -200,6 +200,18 @@ func TestEverySize(t *testing.T) {
 	}
 }
 
+// The screen of a container in the host's network namespace tells what is missing
+// of its hops.
+func TestReducedHopsAreTold(t *testing.T) {
+	w := fake.Shop()
+	w.Containers[0].NetworkMode = "host" // who has the most to show
+	d := drive(t, shopFeed(w, 12), termenv.Ascii, Options{}, 80, 24)
+	d.press("enter")
+	if v := d.View(); !strings.Contains(v, "shop-front-1") || !strings.Contains(v, "network host: no interface of its own") {
+		t.Errorf("not told:\n%s", v)
+	}
+}
+
 // nasty is a host whose containers have names that attack the terminal.
 func nasty() *fake.World {
 	w := fake.New([]string{

@@ -55,15 +55,17 @@ func proxiesShareCgroup(inv *inventory.Inventory) bool {
 // overlayCheck says what this kernel has for overlay networks. Functions are in
 // kallsyms whether they are built in or of a loaded module; a module that could
 // be loaded is found by its file.
-func overlayCheck() check {
+func overlayCheck() check { return judgeOverlay("/proc/kallsyms", modulesFile()) }
+
+// judgeOverlay takes the file of the kernel's symbols, and the text of modules.dep.
+func judgeOverlay(kallsyms, modules string) check {
 	const vxlan, ipvs = "vxlan_xmit", "ip_vs_conn_new"
 	x := check{Name: "overlay networks", Status: checkOK, Detail: "vxlan, IPVS"}
-	found, err := kernelHas("/proc/kallsyms", vxlan, ipvs)
+	found, err := kernelHas(kallsyms, vxlan, ipvs)
 	if err != nil {
 		x.Status, x.Detail = checkInfo, "unknown: "+err.Error()
 		return x
 	}
-	modules := modulesFile()
 	switch {
 	case !found[vxlan] && !strings.Contains(modules, "/vxlan.ko"):
 		x.Status, x.Detail, x.Mend = checkInfo, "this kernel has no vxlan: Docker cannot make them", "a kernel with CONFIG_VXLAN"

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/hopscope/hopscope/internal/lab/program"
 	"github.com/hopscope/hopscope/pkg/capture"
 	"github.com/hopscope/hopscope/pkg/history"
+	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
 
@@ -199,6 +201,9 @@ func (s *shop) recordedFromNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.client.Run("rr", "--count", "100", s.at)
+	for range 5 { // what makes a finding
+		s.refused(t)
+	}
 	time.Sleep(300 * time.Millisecond)
 	if _, err := feed.StopRecording(); err != nil {
 		t.Fatal(err)
@@ -209,6 +214,7 @@ func (s *shop) recordedFromNow(t *testing.T) {
 		t.Error(err)
 	}
 	got := parse(t, s.reportOf(t, filepath.Join(dir, path)).Stdout)
+	wantFindings(t, filepath.Join(dir, path), got)
 	if start := got.StartedAt; start.Before(begun.Add(-time.Millisecond)) || start.After(ended) || time.Duration(got.DurationNs) > ended.Sub(begun) {
 		t.Errorf("it tells of %v from %v on, and was begun at %v", time.Duration(got.DurationNs), start, begun)
 	}
@@ -218,5 +224,17 @@ func (s *shop) recordedFromNow(t *testing.T) {
 	}
 	if a := got.Accounting; journeys < 200 || journeys > 400 || a.Emitted < journeys || a.Tracked > 400 {
 		t.Errorf("%d journeys, accounting %+v", journeys, a)
+	}
+}
+
+// wantFindings checks that a file holds the findings which its report finds.
+func wantFindings(t *testing.T, path string, report model.Snapshot) {
+	t.Helper()
+	contents, err := capture.Survey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Findings) == 0 || !slices.Equal(contents.Findings, report.Findings) {
+		t.Errorf("findings in the file: %+v\nin its report: %+v", contents.Findings, report.Findings)
 	}
 }

@@ -61,6 +61,9 @@ func (s *shop) whenItHolds(t *testing.T) {
 	if _, err := os.Stat(path); err == nil || run.Ended() {
 		t.Fatalf("it saved before anything was slow: %s", run.Stderr.String())
 	}
+	for range 5 { // what makes a finding
+		s.refused(t)
+	}
 	// 20 packets at once at 400 kbit/s: the last ones wait more than 200 ms.
 	queue := lab.TBF(t, s.client.Netns, "eth0", 400_000, 1500, 1_000_000)
 	defer queue.Remove()
@@ -74,6 +77,7 @@ func (s *shop) whenItHolds(t *testing.T) {
 		t.Errorf("the report\n%.2000s\nis not the summary\n%.2000s", report.Stdout, r.Stdout)
 	}
 	got := parse(t, report.Stdout)
+	wantFindings(t, path, got)
 	if got.Ended != "limit" || got.DurationNs > int64(8*time.Second) {
 		t.Errorf("ended %q after %v", got.Ended, time.Duration(got.DurationNs))
 	}

@@ -10,13 +10,18 @@ import (
 // proxyLine says what docker-proxy takes, "" when there is none.
 func proxyLine(inv *inventory.Inventory) string {
 	processes, bytes := inv.ProxyMemory()
+	return proxyText(processes, bytes, inv.View().Proxies())
+}
+
+// proxyText counts a port once that has a process for each address family.
+func proxyText(processes int, bytes uint64, proxies []inventory.Proxy) string {
 	if processes == 0 {
 		return ""
 	}
 	ports := make(map[string]bool)
-	for _, p := range inv.View().Proxies() {
+	for _, p := range proxies {
 		if p.Gone.IsZero() {
-			ports[fmt.Sprint(p.Proto, p.HostPort, p.ContainerIP)] = true
+			ports[fmt.Sprint(p.Proto, " ", p.HostPort, " ", p.ContainerPort, " ", p.ContainerID)] = true
 		}
 	}
 	return fmt.Sprintf("docker-proxy: %s for %s, %s of memory", counted(processes, "process", "processes"),

@@ -168,6 +168,15 @@ func (f *savedFile) finish(meta model.Meta, failure error, say *speaker) error {
 	return nil
 }
 
+// abort ends the file where there is nothing to finish it with but the reason.
+func (f *savedFile) abort(why error) error {
+	if f == nil {
+		return nil
+	}
+	f.stop()
+	return f.rec.Abort(why)
+}
+
 func (f *savedFile) finishRing(meta model.Meta, failure error, say *speaker) error {
 	if c := f.flags.when.c; c != nil && meta.Ended != "limit" {
 		say.line("%s never held: nothing is saved", c)

@@ -15,10 +15,11 @@ type speaker struct {
 	w     io.Writer
 	quiet bool
 	noted map[string]bool
+	joins *joins // since the selection was said
 }
 
 func newSpeaker(w io.Writer, quiet bool) *speaker {
-	return &speaker{w: w, quiet: quiet, noted: make(map[string]bool)}
+	return &speaker{w: w, quiet: quiet, noted: make(map[string]bool), joins: newJoins(nil)}
 }
 
 func (s *speaker) line(format string, args ...any) {
@@ -32,12 +33,10 @@ func (s *speaker) selection(selectors []string, matched []inventory.Container) {
 	if len(selectors) == 0 {
 		return
 	}
+	s.joins = newJoins(matched)
 	names := make([]string, len(matched))
-	for i, c := range matched {
-		names[i] = c.Name
-		if !c.Running() {
-			names[i] += " (" + c.State + ")"
-		}
+	for i := range matched {
+		names[i] = labelled(&matched[i])
 	}
 	s.line("tracing %s", strings.Join(names, ", "))
 }
@@ -63,7 +62,8 @@ func (s *speaker) sources(sources []inventory.Source) {
 	}
 }
 
-// progress keeps one line on a terminal up to date.
+// progress says who joins a running trace, and keeps one line on a terminal up to
+// date.
 type progress struct {
 	quit chan struct{}
 	done chan struct{}
@@ -71,25 +71,42 @@ type progress struct {
 
 func (s *speaker) progress(session *pipeline.Session, d time.Duration) *progress {
 	p := &progress{quit: make(chan struct{}), done: make(chan struct{})}
+	if s.quiet {
+		close(p.done)
+		return p
+	}
 	go func() {
 		defer close(p.done)
-		if s.quiet || !isTerminal(s.w) {
-			return
-		}
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		begun := time.Now()
-		for {
+		for last := false; !last; {
 			select {
 			case <-p.quit:
-				fmt.Fprint(s.w, "\r\x1b[K")
-				return
+				last = true
 			case <-tick.C:
-				fmt.Fprintf(s.w, "\r\x1b[K%s", progressLine(session, time.Since(begun), d))
+			}
+			s.clearLine()
+			s.joins.look(session.Selected())
+			if text := s.joins.line(time.Now(), last); text != "" {
+				s.line("%s", text)
+			}
+			if note := session.Unclear(); note != "" {
+				s.notes([]string{note})
+			}
+			if !last && isTerminal(s.w) {
+				fmt.Fprint(s.w, progressLine(session, time.Since(begun), d))
 			}
 		}
 	}()
 	return p
+}
+
+// clearLine takes the line of progress off a terminal.
+func (s *speaker) clearLine() {
+	if isTerminal(s.w) {
+		fmt.Fprint(s.w, "\r\x1b[K")
+	}
 }
 
 func (p *progress) stop() {

@@ -39,7 +39,8 @@ func traceCommand() *cobra.Command {
 		Long: `trace follows packets until --duration is over or Ctrl-C ends it, and then prints
 what it found: the worst first, each path hop by hop. The same is written to a
 file, for hopscope report, flame, diff and replay. Without --container it traces
-all of them. It needs root.`,
+all of them; what matches --container and starts meanwhile joins, and is named. It
+needs root.`,
 		Example: `  hopscope trace --container web --duration 30s
   hopscope trace --port 8080 --format json
   hopscope trace --keep 5m --when 'p99>50ms'   wait for it, and keep what led to it`,
@@ -106,12 +107,13 @@ func traceInto(cmd *cobra.Command, f *traceFlags, write func(model.Snapshot) err
 	if err := dropPrivileges(); errors.Is(err, errors.ErrUnsupported) {
 		say.line("note: all capabilities are kept, since this program was built with cgo")
 	} else if err != nil {
-		return err
+		return errors.Join(err, file.abort(err))
 	}
 	ended, failure := runSession(signals, session, f.duration, file.ends(), say)
 	meta, err := session.Meta(ended)
 	if err != nil {
-		return errors.Join(failure, err)
+		err = errors.Join(failure, err)
+		return errors.Join(err, file.abort(err))
 	}
 	say.notes(session.Notes()) // the engine may be gone, time may have stepped
 	saving := file.finish(meta, failure, say)

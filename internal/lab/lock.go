@@ -30,6 +30,7 @@ func Lock(t TB) {
 	t.Cleanup(func() { _ = file.Close() }) // closing releases the lock
 	again, err := sign(file)
 	must(t, err, "sign %s", lockFile)
+	Mark()
 	if !again {
 		Sweep(t)
 	}

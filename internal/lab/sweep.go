@@ -16,10 +16,11 @@ import (
 
 // Sweep removes what crashed runs left: containers and networks with the lab's
 // label, images of older traffic programs, namespaces and devices with the
-// lab's names, and what a private engine left running. The caller holds the [Lock], which sweeps already.
+// lab's names, and what a private engine or a test's program left running. The caller holds the [Lock], which sweeps already.
 func Sweep(t TB) {
 	t.Helper()
 	sweepPrivate(t)
+	SweepPrograms(t)
 	sweepHosts(t)
 	sweepCgroups()
 	engine, err := dial()

@@ -181,9 +181,9 @@ var mutants = []mutant{
 		"pkg/inventory", "TestSameAddressInTwoNetworks",
 	},
 	{
-		"names reach the terminal as they are", "pkg/inventory/clean.go",
-		"\tif plain(s) {\n", "\tif s != \"\" || plain(s) {\n",
-		"pkg/inventory", "TestClean",
+		"names reach the terminal as they are", "pkg/printable/printable.go",
+		"\tif isClean(s) {\n", "\tif s != \"\" || isClean(s) {\n",
+		"pkg/printable", "TestClean",
 	},
 	{
 		"what chance may do among many tests is called a difference", "pkg/diff/judge.go",

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/internal/lab/program"
+	"github.com/hopscope/hopscope/pkg/capture"
 )
 
 // nobody is a user without a right to anything.
@@ -94,16 +97,22 @@ func readable(t *testing.T, path string) {
 // With what tracing needs and no more, containers are traced as by root, with
 // their ids for names, which their cgroups have in theirs; what is lost is said.
 func (p *pair) justEnoughCapabilities(t *testing.T) {
+	const unseen, unread = "without CAP_SYS_PTRACE", "network namespaces cannot be read ("
 	for _, c := range []struct {
-		name string
-		caps []uintptr
+		name      string
+		more      []uintptr
+		eth, veth string // how the client's are called, of its short id
+		says      []string
 	}{
-		{"kernel alone", enough},
-		{"kernel and /proc", append([]uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, enough...)},
+		{"kernel alone", nil, "dev %[2]d in ns %[3]d", "%[4]s of host", []string{unseen}},
+		{"and files of others", []uintptr{unix.CAP_DAC_READ_SEARCH}, "dev %[2]d in ns %[3]d", "%[4]s of host", []string{unseen, unread}},
+		{"and processes of others", []uintptr{unix.CAP_SYS_PTRACE}, "dev %[2]d of %[1]s", "veth of %[1]s", []string{unread}},
+		{"and both", []uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, "dev %[2]d of %[1]s", "veth of %[1]s", []string{unread}},
+		{"and namespaces", []uintptr{unix.CAP_SYS_PTRACE, unix.CAP_SYS_ADMIN}, "eth0 of %[1]s", "veth of %[1]s", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := program.Command(t, "trace", "--no-save", "--format", "json", "--sample", "1")
-			asNobody(c.caps...)(r.Cmd)
+			asNobody(append(c.more, enough...)...)(r.Cmd)
 			r.Start(t)
 			r.Says(t, "the Docker engine does not answer")
 			wantOK(t, p.client.Run("rr", "--count", "500", "--rate", "500", p.at), 500)
@@ -120,12 +129,41 @@ func (p *pair) justEnoughCapabilities(t *testing.T) {
 			for _, path := range s.Paths {
 				if path.From.Name == p.client.ID[:12] && path.To.Name == p.web.ID[:12] {
 					there += path.Journeys
+					p.wantPlaces(t, path.Hops, c.eth, c.veth)
+				}
+			}
+			for _, note := range []string{unseen, unread} {
+				if n := strings.Count(r.Stderr.String(), note); slices.Contains(c.says, note) != (n > 0) || n > 1 {
+					t.Errorf("%q is said %d times: %s", note, n, r.Stderr.String())
 				}
 			}
 			if there < 500 {
 				t.Errorf("%d packets from %s to %s, want 500 at least: %+v", there, p.client.Name, p.web.Name, s.Paths)
 			}
 		})
+	}
+}
+
+// wantPlaces checks how the client's interface and its other end are called, where its
+// packets begin.
+func (p *pair) wantPlaces(t *testing.T, hops []struct{ Hop, Where string }, eth, veth string) {
+	t.Helper()
+	var ns unix.Stat_t
+	if err := unix.Stat(p.client.Netns, &ns); err != nil {
+		t.Fatal(err)
+	}
+	link := p.client.Link(p.net)
+	for hop, want := range map[string]string{"xmit": eth, "backlog": veth} {
+		want += "%[5]s" // so that all are used
+		want = fmt.Sprintf(want, p.client.ID[:12], link.Index, ns.Ino, link.HostName, "")
+		for _, h := range hops {
+			if h.Hop == hop {
+				if h.Where != want {
+					t.Errorf("%s @ %s, want %s", hop, h.Where, want)
+				}
+				break
+			}
+		}
 	}
 }
 
@@ -232,4 +270,24 @@ func capabilities(t *testing.T, pid int, set string) (union uint64) {
 		union |= hexField(t, text, set)
 	}
 	return union
+}
+
+// A trace that cannot drop its privileges does not go on with them. The file that
+// it had begun tells why it ended.
+func TestPrivilegesThatCannotBeDropped(t *testing.T) {
+	lab.Lock(t)
+	r := program.Command(t, "trace", "--output", "x.hop", "--duration", "1m")
+	through(t, "no-capset")(r.Cmd)
+	r.Start(t)
+	o := r.Wait(t)
+	if o.Code != 1 || !strings.Contains(o.Stderr, "hopscope: drop capabilities: operation not permitted") || o.Stdout != "" {
+		t.Errorf("exit code %d, stdout %q, stderr %q", o.Code, o.Stdout, o.Stderr)
+	}
+	s, err := capture.Survey(filepath.Join(r.Cmd.Dir, "x.hop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Damage.Any() || s.Meta.Ended != "error" {
+		t.Errorf("the file ended by %q; %v", s.Meta.Ended, s.Damage)
+	}
 }

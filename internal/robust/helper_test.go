@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hopscope/hopscope/internal/lab"
 )
 
 // helperEnv tells a child what to do to itself before it becomes the program
@@ -26,10 +28,19 @@ func helper() (code int, ok bool) {
 		return 0, false
 	}
 	if do == "no-bpf" {
-		if err := refuseBPF(); err != nil {
+		if err := refuse(unix.SYS_BPF); err != nil {
 			fmt.Fprintln(os.Stderr, "refuse bpf(2):", err)
 			return 99, true
 		}
+	}
+	if do == "no-capset" {
+		if err := refuse(unix.SYS_CAPSET); err != nil {
+			fmt.Fprintln(os.Stderr, "refuse capset(2):", err)
+			return 99, true
+		}
+	}
+	if do == "leave" {
+		return leave(os.Args[1:]), true
 	}
 	if do == "no-btf" {
 		if err := hide("/sys/kernel/btf"); err != nil {
@@ -59,6 +70,21 @@ func helper() (code int, ok bool) {
 	return 99, true
 }
 
+// leave starts a program of its own, as a test does, tells its process id, and does
+// not end.
+func leave(args []string) int {
+	lab.Mark()
+	_ = os.Unsetenv(helperEnv)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 99
+	}
+	fmt.Println(cmd.Process.Pid)
+	select {} // until it is killed
+}
+
 // through runs the program as a child that first does something to itself.
 func through(t *testing.T, do string) func(*exec.Cmd) {
 	t.Helper()
@@ -85,16 +111,16 @@ func hide(dir string) error {
 	return unix.Mount("tmpfs", dir, "tmpfs", 0, "")
 }
 
-// refuseBPF makes bpf(2) fail with EPERM for this thread and what it executes,
-// as Docker's default profile does (seccomp(2)).
-func refuseBPF() error {
+// refuse makes a system call fail with EPERM for this thread and what it executes,
+// as Docker's default profile does with bpf(2) (seccomp(2)).
+func refuse(call uint32) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
 	const nr = 0 // offset of the number in struct seccomp_data
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: nr},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_BPF},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: call},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}

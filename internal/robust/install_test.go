@@ -88,6 +88,7 @@ func (p *pair) completion(t *testing.T) {
 	if !slices.Contains(lines, p.web.Name) || slices.Contains(lines, p.client.Name) {
 		t.Errorf("%q is completed to %q", start, o.Stdout)
 	}
+	p.completionElsewhere(t, start)
 	for shell, script := range map[string]string{
 		"bash": `. /usr/share/bash-completion/bash_completion
 			compopt() { :; } # only within a completion that readline asks for
@@ -113,6 +114,21 @@ func (p *pair) completion(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		if lines := strings.Fields(string(out)); err != nil || !slices.Contains(lines, p.web.Name) || slices.Contains(lines, p.client.Name) {
 			t.Errorf("%s completes %q to %q (%v)", shell, start, out, err)
+		}
+	}
+}
+
+// completionElsewhere asks the engine that is named on the command line, not the
+// usual one.
+func (p *pair) completionElsewhere(t *testing.T, start string) {
+	t.Helper()
+	at := engineBehind(t, func(string) {})
+	for host, want := range map[string]bool{at: true, "unix:///nowhere/docker.sock": false} {
+		r := program.Command(t, "__complete", "trace", "--docker-host", host, "--container", start)
+		r.Cmd.Env = append(os.Environ(), "DOCKER_HOST=unix:///nowhere/else.sock")
+		r.Start(t)
+		if o := r.Wait(t); slices.Contains(strings.Fields(o.Stdout), p.web.Name) != want {
+			t.Errorf("with --docker-host %s, %q is completed to %q", host, start, o.Stdout)
 		}
 	}
 }

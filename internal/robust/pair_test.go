@@ -24,6 +24,8 @@ func TestWhileTracing(t *testing.T) {
 		{"closed stderr", p.closedStderr},
 		{"removed between look-up and attach", p.removedMeanwhile},
 		{"stopped", p.stopped},
+		{"joins", p.joins},
+		{"hostile names", p.hostile},
 		{"doctor", p.doctor},
 		{"doctor elsewhere", p.doctorElsewhere},
 		{"doctor inside", p.doctorInside},

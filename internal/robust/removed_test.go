@@ -2,13 +2,13 @@ package robust
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/internal/lab/program"
@@ -54,7 +54,7 @@ func (p *pair) stopped(t *testing.T) {
 	r := program.Start(t, "trace", "--no-save", "--format", "json", "--sample", "1", "--container", late.Name)
 	r.Says(t, "tracing "+late.Name+" (exited)")
 	late.Restart()
-	time.Sleep(300 * time.Millisecond) // the kernel's filter follows
+	r.Says(t, "tracing also "+late.Name+"\n") // the kernel's filter comes first
 	at := late.IP(p.net).String() + ":8000"
 	wantOK(t, p.client.Run("rr", "--count", "100", at), 100)
 	var there uint64
@@ -69,9 +69,50 @@ func (p *pair) stopped(t *testing.T) {
 	late.Remove()
 }
 
+// What joins a running trace is said. Of a selector that becomes ambiguous, too:
+// what it meant before is traced on, the new one is not.
+func (p *pair) joins(t *testing.T) {
+	const service = "hopscope-joins"
+	of := func(name, project string) *lab.Container {
+		return p.shop.Container(lab.ContainerSpec{Name: name, Networks: []*lab.Network{p.net}, Args: []string{"serve"},
+			Labels: map[string]string{"com.docker.compose.service": service, "com.docker.compose.project": project}})
+	}
+	first := of("join-1", "one")
+	r := program.Start(t, "trace", "--no-save", "--format", "json", "--sample", "1", "--container", service)
+	r.Says(t, "tracing "+first.Name+"\n")
+	next := of("join-2", "one")
+	r.Says(t, "tracing also "+next.Name+"\n")
+	first.Restart()
+	r.Says(t, "tracing also "+first.Name+"\n")
+	stranger := of("join-3", "two")
+	r.Says(t, fmt.Sprintf("note: by now %q means several containers: ", service))
+	for _, c := range []*lab.Container{first, next, stranger} {
+		wantOK(t, p.client.Run("rr", "--count", "50", c.IP(p.net).String()+":8000"), 50)
+	}
+	journeys := map[string]uint64{}
+	for _, path := range summaryOf(t, r).Paths {
+		journeys[path.To.Name] += path.Journeys
+	}
+	if journeys[first.Name] < 50 || journeys[next.Name] < 50 || journeys[stranger.Name] > 0 {
+		t.Errorf("packets by where they went: %v", journeys)
+	}
+	if strings.Contains(r.Stderr.String(), "also "+stranger.Name) {
+		t.Errorf("stderr: %s", r.Stderr.String())
+	}
+}
+
 // engineBehind is the engine's socket behind another one: asked is called with the
 // path of each request when its answer is known, before it is given.
 func engineBehind(t *testing.T, asked func(path string)) string {
+	t.Helper()
+	return engineThrough(t, func(r *http.Response) error {
+		asked(r.Request.URL.Path)
+		return nil
+	})
+}
+
+// engineThrough is the engine with answers that change may have changed.
+func engineThrough(t *testing.T, change func(*http.Response) error) string {
 	t.Helper()
 	engine := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -79,13 +120,10 @@ func engineBehind(t *testing.T, asked func(path string)) string {
 	}}
 	t.Cleanup(engine.CloseIdleConnections)
 	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
-		Transport:     engine,
-		FlushInterval: -1, // events come one by one
-		ModifyResponse: func(r *http.Response) error {
-			asked(r.Request.URL.Path)
-			return nil
-		},
+		Rewrite:        func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
+		Transport:      engine,
+		FlushInterval:  -1, // events come one by one
+		ModifyResponse: change,
 	}
 	return fakeEngine(t, proxy.ServeHTTP)
 }

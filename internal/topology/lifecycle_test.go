@@ -41,6 +41,24 @@ func stateOf(s model.Snapshot, id string) string {
 	return ""
 }
 
+// between is the flow from one container to another over a bridge, hop by hop.
+func between(client, server, network string, atLeast uint64) flow {
+	return flow{client: container(client), server: container(server), network: network, port: 8000, atLeast: atLeast,
+		request:  way(sends(client), bridges(network), enters(server), locks("eth0 of "+server)),
+		response: way(sends(server), bridges(network), enters(client), locks("eth0 of "+client))}
+}
+
+// life counts what leaves a container until it is over.
+func (tr trace) life(c *lab.Container) (over func() *counting) {
+	tr.t.Helper()
+	n := birth{c.Netns, "eth0", 0}.count(tr.t)
+	return func() *counting {
+		time.Sleep(quiet) // its last packets
+		n.stop()
+		return n
+	}
+}
+
 // Containers are started, renamed, paused, restarted and removed while they
 // are traced: each has its right name before and after.
 func TestContainersComeAndGo(t *testing.T) {
@@ -50,6 +68,7 @@ func TestContainersComeAndGo(t *testing.T) {
 	front := shop.Network(lab.NetworkSpec{Name: "front"})
 	client := shop.Container(lab.ContainerSpec{Name: "client", Networks: []*lab.Network{front}})
 	tr := begin(t, pipeline.Options{})
+	asks := tr.life(client)
 	ask := func(c *lab.Container) {
 		t.Helper()
 		wantOK(t, client.Run("rr", "--count", "100", c.IP(front).String()+":8000"), 100)
@@ -60,6 +79,7 @@ func TestContainersComeAndGo(t *testing.T) {
 		Labels: map[string]string{"com.docker.compose.service": "front", "com.docker.compose.project": "shop"},
 	})
 	id, before := web.ID, web.Name
+	first := tr.life(web)
 	ask(web)
 	tr.seen(container(client.Name), container(before))
 
@@ -69,7 +89,9 @@ func TestContainersComeAndGo(t *testing.T) {
 	}
 	tr.seen(container(client.Name), container(after))
 
+	counted := []*counting{first()}
 	web.Restart()
+	second := tr.life(web)
 	ask(web)
 	tr.seen(container(after), container(client.Name))
 
@@ -83,15 +105,14 @@ func TestContainersComeAndGo(t *testing.T) {
 	lab.Eventually(t, "it runs again", func() bool { return stateOf(tr.now(), id) == "running" })
 	ask(web)
 
+	counted = append(counted, second(), asks())
 	web.Remove()
 	lab.Eventually(t, "it is removed", func() bool { return stateOf(tr.now(), id) == "removed" })
 	got := tr.end()
 	if got.find(flow{proto: "tcp", port: 8000}, "request", container(client.Name), container(before)) != nil {
 		t.Errorf("a part of the traffic keeps the name that %s had", after)
 	}
-	got.wantFlow(t, flow{client: container(client.Name), server: container(after), network: front.Name, port: 8000, atLeast: 300,
-		request:  way(sends(client.Name), bridges(front.Name), enters(after), locks("eth0 of "+after)),
-		response: way(sends(after), bridges(front.Name), enters(client.Name), locks("eth0 of "+client.Name))})
+	got.wantWhole(t, []flow{between(client.Name, after, front.Name, 300)}, counted...)
 	for _, c := range got.Snapshot.Containers {
 		if c.ID == id && (c.Service == nil || *c.Service != "front" || c.Project == nil || *c.Project != "shop") {
 			t.Errorf("its compose labels: %+v", c)
@@ -106,6 +127,7 @@ func TestContainersComeAndGo(t *testing.T) {
 // does not match stays out.
 func TestReplicasJoin(t *testing.T) {
 	lab.Lock(t)
+	lab.BridgeNF(t, false)
 	shop := lab.NewShop(t)
 	front := shop.Network(lab.NetworkSpec{Name: "front"})
 	service := func(name, service string) *lab.Container {
@@ -116,18 +138,16 @@ func TestReplicasJoin(t *testing.T) {
 	first, other := service("web-1", "hopscope-web"), service("db-1", "hopscope-db")
 	tr := begin(t, pipeline.Options{Containers: []string{"hopscope-web"}})
 	next := service("web-2", "hopscope-web")
-	lab.Eventually(t, "the new replica is known", func() bool {
-		sel, err := tr.View().Select([]string{"hopscope-web"})
-		return err == nil && slices.ContainsFunc(sel.Containers, func(c inventory.Container) bool { return c.ID == next.ID }) && len(sel.Netns) == 2
+	lab.Eventually(t, "the kernel's filter has the new replica", func() bool {
+		return slices.ContainsFunc(tr.Selected(), func(c inventory.Container) bool { return c.ID == next.ID && c.Running() && c.Netns != 0 })
 	})
-	time.Sleep(quiet) // the kernel's filter follows
+	lives := []func() *counting{tr.life(first), tr.life(next)}
 	for _, c := range []*lab.Container{first, next, other} {
 		wantOK(t, client.Run("rr", "--count", "200", c.IP(front).String()+":8000"), 200)
 	}
+	counted := []*counting{lives[0](), lives[1]()}
 	got := tr.end()
-	for _, c := range []*lab.Container{first, next} {
-		got.wantFlow(t, flow{client: container(client.Name), server: container(c.Name), network: front.Name, port: 8000, atLeast: 200})
-	}
+	got.wantWhole(t, []flow{between(client.Name, first.Name, front.Name, 200), between(client.Name, next.Name, front.Name, 200)}, counted...)
 	for _, p := range got.Snapshot.Paths {
 		if p.From.Name == other.Name || p.To.Name == other.Name {
 			t.Errorf("a path that nobody asked for: %s -> %s", p.From.Name, p.To.Name)
@@ -140,6 +160,7 @@ func TestReplicasJoin(t *testing.T) {
 // its own.
 func TestEngineRestartsDuringATrace(t *testing.T) {
 	lab.Lock(t)
+	lab.BridgeNF(t, false)
 	t.Run("stopped", func(t *testing.T) { engineRestarts(t, (*lab.Private).Stop) })
 	t.Run("killed", func(t *testing.T) { engineRestarts(t, (*lab.Private).Kill) })
 }
@@ -156,6 +177,7 @@ func engineRestarts(t *testing.T, leave func(*lab.Private)) {
 	tr := begin(t, pipeline.Options{DockerHost: engine.Host})
 	notes := func() int { return len(tr.Inventory().Notes()) }
 
+	served := tr.life(web)
 	leave(engine)
 	lab.Eventually(t, "the loss is said", func() bool { return notes() > 0 })
 	wantOK(t, machine.Run("rr", "--count", "300", at), 300)
@@ -166,10 +188,14 @@ func engineRestarts(t *testing.T, leave func(*lab.Private)) {
 	wantOK(t, client.Run("rr", "--count", "300", at), 300)
 	tr.seen(container(client.Name), container(web.Name))
 
+	counted := served()
 	got := tr.end()
-	for _, from := range []end{host(), container(client.Name)} {
-		got.wantFlow(t, flow{client: from, server: container(web.Name), network: front.Name, port: 8000, atLeast: 300})
-	}
+	bridge := "bridge " + front.Name
+	ofHost := between("", web.Name, front.Name, 300)
+	ofHost.client = host()
+	ofHost.request = way(hostSends(bridge), bridges(front.Name), enters(web.Name), locks("eth0 of "+web.Name))
+	ofHost.response = way(sends(web.Name), bridges(front.Name), hostTakes(bridge), locks(bridge))
+	got.wantWhole(t, []flow{ofHost, between(client.Name, web.Name, front.Name, 300)}, counted)
 	if t.Failed() {
 		got.print(t)
 	}

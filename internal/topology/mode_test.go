@@ -20,6 +20,7 @@ func hostMode(t *testing.T, shop *lab.Shop) scene {
 			response: way(sends(web.Name), bridges(front.Name), hostTakes(bridge), locks(bridge)),
 		}},
 		births: []birth{{lab.HostNetns, front.Bridge, 0}, {web.Netns, "eth0", 0}},
+		inHost: []*lab.Container{agent},
 	}, agent, "rr", web.IP(front).String()+":8000")
 }
 
@@ -31,6 +32,7 @@ func hostModeOnLoopback(t *testing.T, shop *lab.Shop) scene {
 		flows: []flow{{client: container(agent.Name), server: container(web.Name), port: 18437, atLeast: 500,
 			request: way(loopback(), locks("lo of host")), response: way(loopback(), locks("lo of host"))}},
 		births: []birth{{lab.HostNetns, "lo", 18437}},
+		inHost: []*lab.Container{web, agent},
 	}, agent, "rr", "127.0.0.1:18437")
 }
 

@@ -28,7 +28,7 @@ type scene struct {
 	traffic func()
 	flows   []flow
 	births  []birth
-	ended   float64 // share of tracked journeys that must have an ending, 0: 0.999
+	inHost  []*lab.Container // those in the host's network namespace
 }
 
 // flow is both directions of the traffic between a client and a server.
@@ -42,6 +42,9 @@ type flow struct {
 	request        []string
 	response       []string // hops in order, each "hop @ where"
 	atLeast        uint64   // journeys of either direction
+	// besides says whether some packets may have the hops got, where all should have
+	// want, both with a hop a line; nil: none may.
+	besides func(got, want string) bool
 }
 
 type end struct{ kind, name string }
@@ -70,51 +73,86 @@ func (r row) run(t *testing.T) {
 		time.Sleep(quiet)
 	}
 	tr := begin(t, s.options)
-	counters := make([]*lab.PacketCounter, len(s.births))
+	counted := make([]*counting, len(s.births))
 	for i, b := range s.births {
-		counters[i] = lab.AFPacketRecord(t, b.netns, b.dev)
+		counted[i] = b.count(t)
 	}
 	s.traffic()
 	tr.Settle()
-	sent := make([]lab.Count, len(counters))
-	for i, c := range counters {
-		sent[i] = c.Stop()
+	for _, c := range counted {
+		c.stop()
 	}
 	got := tr.end()
-	got.wantSound(t, s.flows)
-	for i, b := range s.births {
-		got.wantBirths(t, b, sent[i])
-	}
-	got.wantEnded(t, s.ended)
-	for _, f := range s.flows {
-		got.wantFlow(t, f)
-	}
+	got.wantWhole(t, s.flows, counted...)
+	got.wantHostHops(t, s.inHost)
 	if t.Failed() {
 		got.print(t)
 	}
 }
 
-func (r result) wantEnded(t *testing.T, least float64) {
+// counting counts what leaves a device, from its beginning to its stop.
+type counting struct {
+	birth
+	inode, ifindex uint32
+	counter        *lab.PacketCounter
+	sent           lab.Count
+}
+
+// count begins to count. The device may be gone when it is judged.
+func (b birth) count(t *testing.T) *counting {
 	t.Helper()
-	if least == 0 {
-		least = 0.999
+	c := &counting{birth: b, counter: lab.AFPacketRecord(t, b.netns, b.dev)}
+	c.inode, c.ifindex = place(t, b.netns, b.dev)
+	return c
+}
+
+func (c *counting) stop() { c.sent = c.counter.Stop() }
+
+// wantWhole checks what holds for every trace without a fault: it is sound, all
+// packets are born and ended in it, and those of the flows are as they should be.
+func (r result) wantWhole(t *testing.T, flows []flow, counted ...*counting) {
+	t.Helper()
+	r.wantSound(t, flows)
+	for _, c := range counted {
+		r.wantBirths(t, c)
 	}
-	const flooded = 4 // packets of IPv6 itself, see housekeeping
-	if c := r.Counts; float64(c.Completed()+flooded) < least*float64(c.Tracked) {
-		t.Errorf("%d of %d journeys have an ending: %v; %v", c.Completed(), c.Tracked, c.Endings, c.Notes)
+	r.wantEnded(t)
+	r.wantFlows(t, flows)
+}
+
+// wantEnded checks that every journey has an ending. Of a packet of IPv6 itself that
+// is flooded, the copy that goes on has none.
+func (r result) wantEnded(t *testing.T) {
+	t.Helper()
+	flooded := uint64(0)
+	for i := range r.Journeys {
+		if chatter(&r.Journeys[i]) {
+			flooded++
+		}
+	}
+	if c := r.Counts; c.Completed()+flooded < c.Tracked {
+		t.Errorf("%d of %d journeys have an ending, %d more may be IPv6's own: %v; %v", c.Completed(), c.Tracked, flooded, c.Endings, c.Notes)
 	}
 }
 
-func (r result) wantBirths(t *testing.T, b birth, sent lab.Count) {
+// wantHostHops checks of which containers it is said that their hops are the host's.
+func (r result) wantHostHops(t *testing.T, want []*lab.Container) {
 	t.Helper()
-	netns, ifindex := place(t, b.netns, b.dev)
+	for i := range r.Snapshot.Containers {
+		c := &r.Snapshot.Containers[i]
+		if is := slices.ContainsFunc(want, func(w *lab.Container) bool { return w.ID == c.ID }); c.HostHops != is {
+			t.Errorf("%s: host_hops is %v", c.Name, c.HostHops)
+		}
+	}
+}
+
+func (r result) wantBirths(t *testing.T, b *counting) {
+	t.Helper()
+	sent := b.sent
 	var born, packets uint64
 	for i := range r.Journeys {
 		j := &r.Journeys[i]
-		const hopByHop = 0 // behind which the tracer does not look
-		chatter := j.Family == 6 && j.Proto == hopByHop ||
-			j.Proto == journey.ProtoICMPv6 && isHousekeeping(byte(j.First.Dst.Port()>>8))
-		if j.Flags&journey.FlagInherited == 0 && !chatter && b.counts(j.First.Src.Port(), j.First.Dst.Port()) && bornAt(j, netns, ifindex) {
+		if j.Flags&journey.FlagInherited == 0 && !chatter(j) && b.counts(j.First.Src.Port(), j.First.Dst.Port()) && sent.Since <= j.Start && j.Start <= sent.Until && bornAt(j, b.inode, b.ifindex) {
 			born++
 		}
 	}
@@ -126,6 +164,13 @@ func (r result) wantBirths(t *testing.T, b birth, sent lab.Count) {
 	if packets == 0 || sent.Dropped > 0 || float64(born) < 0.999*float64(packets) || float64(born) > 1.001*float64(packets) {
 		t.Errorf("%d journeys begin at %s, AF_PACKET counts %d packets and missed %d", born, b.dev, packets, sent.Dropped)
 	}
+}
+
+// chatter says whether a journey is housekeeping.
+func chatter(j *journey.Journey) bool {
+	const hopByHop = 0 // behind which the tracer does not look
+	return j.Family == 6 && j.Proto == hopByHop ||
+		j.Proto == journey.ProtoICMPv6 && isHousekeeping(byte(j.First.Dst.Port()>>8))
 }
 
 func (b birth) counts(src, dst uint16) bool { return b.port == 0 || b.port == src || b.port == dst }
@@ -174,7 +219,15 @@ func ports(header []byte) (src, dst uint16) {
 	return binary.BigEndian.Uint16(header[at:]), binary.BigEndian.Uint16(header[at+2:])
 }
 
-func (r result) wantFlow(t *testing.T, f flow) {
+func (r result) wantFlows(t *testing.T, flows []flow) {
+	t.Helper()
+	lists := r.lists(flows)
+	for _, f := range flows {
+		r.wantFlow(t, f, lists)
+	}
+}
+
+func (r result) wantFlow(t *testing.T, f flow, lists []model.Snapshot) {
 	t.Helper()
 	f.proto, f.nat = or(f.proto, "tcp"), or(f.nat, "none")
 	for _, way := range []struct {
@@ -201,6 +254,9 @@ func (r result) wantFlow(t *testing.T, f flow) {
 		}
 		if got := mainHops(p); way.hops != nil && !slices.Equal(got, way.hops) {
 			t.Errorf("%s: hops\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(way.hops, "\n"))
+		}
+		if way.hops != nil {
+			r.wantLists(t, listsOf(lists, f, way.direction, way.from, way.to), f, what, way.hops)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -21,7 +22,7 @@ func vxlan(t *testing.T, _ *lab.Shop) scene {
 	b.Start("serve")
 	return requests(t, scene{
 		flows: []flow{{client: external("10.99.0.1"), server: external("10.99.0.2"), port: 8000, atLeast: 500,
-			request: tunnelled(a, b), response: tunnelled(b, a)}},
+			request: tunnelled(a, b), response: tunnelled(b, a), besides: byGRO}},
 		births: []birth{{a.Netns, "vx0", 0}, {b.Netns, "vx0", 0}},
 	}, a, "rr", "10.99.0.2:8000")
 }
@@ -32,6 +33,13 @@ func tunnelled(from, to *lab.Host) []string {
 	here, there := " in netns "+from.Name, " in netns "+to.Name
 	return []string{"qdisc @ vx0" + here, "encap @ vx0" + here, "qdisc @ under" + here, "xmit @ under" + here,
 		"backlog @ under" + there, "decap @ vx0" + there, "backlog @ vx0" + there, "stack_rx @ vx0" + there, "sock_lock @ vx0" + there}
+}
+
+// byGRO is the way of what is no clone, which a tunnel's device hands to GRO and not
+// to the backlog (gro_cells_receive): TCP keeps the original of data, not of an ACK.
+func byGRO(got, want string) bool {
+	got = strings.ReplaceAll(got, "\ngro @ ", "\nbacklog @ ")
+	return got == want || got == want[:strings.LastIndexByte(want, '\n')] // without the socket's lock
 }
 
 // second is one more host outside.

@@ -87,11 +87,9 @@ func TestRestartedContainerJoins(t *testing.T) {
 	wantOK(t, p.client.Run("rr", "--count", "500", p.at), 500)
 	p.web.Restart()
 	after := netnsInode(t, p.web.Netns)
-	lab.Eventually(t, "the inventory knows the new namespace", func() bool {
-		c, ok := tr.View().Container(p.web.ID)
-		return ok && c.Netns == after
+	lab.Eventually(t, "the kernel's filter has the new namespace", func() bool {
+		return slices.ContainsFunc(tr.Selected(), func(c inventory.Container) bool { return c.Netns == after && c.Running() })
 	})
-	time.Sleep(quiet) // the filter follows the inventory
 	at := serverAt(p.web.IP(p.net))
 	back := lab.AFPacketCount(t, p.web.Netns, "eth0")
 	wantOK(t, p.client.Run("rr", "--count", "500", at), 500)

@@ -55,7 +55,7 @@ type Sampling struct {
 type Inventory struct {
 	At    uint64          `json:"at"` // CLOCK_MONOTONIC, ns
 	Facts inventory.Facts `json:"facts"`
-	// LeftOut is how many that were gone longest did not fit.
+	// LeftOut is how many did not fit, first those that were gone longest.
 	LeftOut uint64 `json:"left_out,omitempty"`
 }
 

@@ -26,7 +26,7 @@ type Choice struct {
 type UnknownNetworkError struct{ Name string }
 
 func (e *UnknownNetworkError) Error() string {
-	return fmt.Sprintf("no Docker network of the capture is named %q", printableText(e.Name))
+	return fmt.Sprintf("no Docker network of the capture is named %q", inventory.Clean(e.Name))
 }
 
 // Filter resolves the choice in what [Survey] told of the capture. Errors are

@@ -13,7 +13,7 @@ type Damage struct {
 	Blocks   uint64 // blocks lost, as their numbers tell
 	Journeys uint64 // journeys lost for certain; more may be, when NoEnd
 	Unknown  uint64 // journeys that only a newer version understands
-	Names    uint64 // containers, devices and their like, long gone, for which the inventory had no room
+	Names    uint64 // containers, devices and their like for which the inventory had no room, the longest gone first
 }
 
 // Any reports whether anything is missing.
@@ -42,7 +42,7 @@ func (d Damage) String() string {
 		add("%d journeys were left out, which only a newer hopscope understands", d.Unknown)
 	}
 	if d.Names > 0 {
-		add("%d containers, devices and their like that were long gone have no name, for there were too many", d.Names)
+		add("%d containers, devices and their like, the longest gone first, have no name, for there were too many", d.Names)
 	}
 	if len(parts) == 0 {
 		return ""

@@ -1,6 +1,10 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/hopscope/hopscope/pkg/printable"
+)
 
 // extraBatch collects extra records of one kind and version.
 type extraBatch struct {
@@ -56,7 +60,7 @@ func (x *extras) load(payload []byte, n int) error {
 		return errPayload
 	}
 	x.left = n
-	x.rec.Kind, x.rec.Version = printableText(string(kind)), version
+	x.rec.Kind, x.rec.Version = printable.Clean(string(kind)), version
 	return nil
 }
 

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -9,20 +10,37 @@ import (
 )
 
 // fitting is an inventory as a reader takes it: within the bounds of a payload.
-// What is gone longest is left out where it has to be. False where not even what
-// exists fits.
-func fitting(v Inventory) (text []byte, ok bool, err error) {
+// What is gone longest is left out where it has to be and, where not even what
+// exists fits, a part of that. What is left out is counted.
+func fitting(v Inventory) (text []byte, err error) {
 	for {
 		text, err = json.Marshal(v)
 		if err != nil || len(text) <= maxPayload && elements(text) <= maxElements {
-			return text, err == nil, err
+			return text, err
 		}
 		n := leaveOut(&v.Facts)
 		if n == 0 {
-			return text, false, nil
+			n = leaveOutHalf(&v.Facts)
+		}
+		if n == 0 {
+			return nil, errors.New("it does not fit though it is empty")
 		}
 		v.LeftOut += uint64(n)
 	}
+}
+
+// leaveOutHalf takes away half of what is left, whatever that is.
+func leaveOutHalf(f *inventory.Facts) int {
+	n := 0
+	f.Containers, f.Networks, f.Devices = half(f.Containers, &n), half(f.Networks, &n), half(f.Devices, &n)
+	f.Former, f.Namespaces, f.Proxies = half(f.Former, &n), half(f.Namespaces, &n), half(f.Proxies, &n)
+	return n
+}
+
+func half[T any](list []T, left *int) []T {
+	cut := (len(list) + 1) / 2
+	*left += cut
+	return list[:len(list)-cut]
 }
 
 // leaveOut takes away the older half of what is gone, and tells how much that is.

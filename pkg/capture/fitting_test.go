@@ -43,14 +43,21 @@ func TestInventoryTooLarge(t *testing.T) {
 	}
 }
 
-// Where not even what exists fits, the capture goes on without it.
+// Where not even what exists fits, a part of it is stored, and told.
 func TestInventoryOfTheLivingTooLarge(t *testing.T) {
-	f := inventory.Facts{Containers: []inventory.Container{{ID: "a", Image: strings.Repeat("x", maxPayload)}}}
+	f := inventory.Facts{Containers: []inventory.Container{{ID: "a", Name: "web"}, {ID: "b", Image: strings.Repeat("x", maxPayload)}}}
+	for i := range 4 {
+		f.Devices = append(f.Devices, inventory.Device{Ifindex: uint32(i + 1), Name: "eth0"})
+	}
 	w, path := create(t, Options{Head: testHead()})
 	ok(t, w.Inventory(5, f))
 	ok(t, w.Status(testStatus(6)))
 	ok(t, w.Close(End{Ended: "duration"}))
-	if c, damage, _ := read(t, path); len(c.inventories) != 0 || damage.Any() || len(c.ends) != 1 {
-		t.Errorf("%d inventories, %v", len(c.inventories), damage)
+	c, damage, _ := read(t, path)
+	if len(c.inventories) != 1 || len(c.ends) != 1 || damage.Names != 3 || !strings.Contains(damage.String(), "3 containers, devices") {
+		t.Fatalf("%d inventories, %v", len(c.inventories), damage)
+	}
+	if got := c.inventories[0].Facts; len(got.Containers) != 1 || got.Containers[0].Name != "web" || len(got.Devices) != 2 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -2,18 +2,18 @@ package capture
 
 import (
 	"reflect"
-	"strings"
-	"unicode"
+
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
-// printable takes out of every string that v leads to what does not belong on
+// cleanAll takes out of every string that v leads to what does not belong on
 // a terminal: a capture may come from anyone. v is a pointer.
-func printable(v any) { clean(reflect.ValueOf(v).Elem()) }
+func cleanAll(v any) { clean(reflect.ValueOf(v).Elem()) }
 
 func clean(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(printableText(v.String()))
+		v.SetString(printable.Clean(v.String()))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
@@ -46,13 +46,4 @@ func cleanMap(m reflect.Value) {
 		}
 		m.SetMapIndex(key, value)
 	}
-}
-
-func printableText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
 }

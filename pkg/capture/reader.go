@@ -243,6 +243,6 @@ func parseDocument(text []byte, to any) error {
 	if err := json.Unmarshal(text, to); err != nil {
 		return fmt.Errorf("%w: %w", errPayload, err)
 	}
-	printable(to)
+	cleanAll(to)
 	return nil
 }

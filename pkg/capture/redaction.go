@@ -130,6 +130,9 @@ func (r *Redaction) Findings([]model.Finding) error { return nil }
 // Status stores the accounting, which names nobody.
 func (r *Redaction) Status(s Status) error { return r.w.Status(s) }
 
+// Flush is that of the [Writer].
+func (r *Redaction) Flush() error { return r.w.Flush() }
+
 // Close ends the file. The text of an error, which may name things, is left
 // out.
 func (r *Redaction) Close(e End) error { return r.w.Close(e.Redacted()) }

@@ -55,7 +55,11 @@ func (r *Ring) Save(path string, e End, overwrite bool) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.copyBlocks(r.kept.all()), w.Close(e))
+	err = w.copyBlocks(r.kept.all())
+	if found := Found(path, e); err == nil && !head.Redacted && found != nil {
+		err = w.Findings(found)
+	}
+	return errors.Join(err, w.Close(e))
 }
 
 // copyBlocks stores blocks as they are.
@@ -115,6 +119,9 @@ func less(counts, base map[string]uint64) map[string]uint64 {
 	return out
 }
 
+// serversPart is the part of a ring's memory that servers may take besides.
+const serversPart = 16
+
 // ringSink keeps blocks in memory.
 type ringSink struct {
 	keep   uint64 // ns
@@ -123,7 +130,8 @@ type ringSink struct {
 	size   int
 	forgot bool
 
-	lasting   []block // names and servers: few, and never forgotten
+	names     []block // few (maxNames), and never forgotten
+	servers   []block // the newest: containers that come and go have ever new ones
 	inventory block   // the last one
 	findings  block   // the last ones
 	base      block   // the last status that was forgotten
@@ -144,8 +152,11 @@ func (s *ringSink) put(b block, from, to uint64) error {
 		s.inventory = b
 	case kindFindings:
 		s.findings = b
-	case kindSymbols, kindServers:
-		s.lasting = append(s.lasting, b)
+	case kindSymbols:
+		s.names = append(s.names, b)
+		return nil
+	case kindServers:
+		s.putServers(b)
 		return nil
 	default:
 		s.timed = append(s.timed, timedBlock{b, from, to})
@@ -154,6 +165,19 @@ func (s *ringSink) put(b block, from, to uint64) error {
 	s.newest = max(s.newest, to)
 	s.forget()
 	return nil
+}
+
+// putServers keeps all that answer at present: the writer stores those again that
+// still do, once it has stored maxServers.
+func (s *ringSink) putServers(b block) {
+	s.servers = append(s.servers, b)
+	size := 0
+	for i, b := range slices.Backward(s.servers) {
+		if size += len(b.payload); size > s.limit/serversPart || len(s.servers)-i > 2*maxServers {
+			s.servers = slices.Delete(s.servers, 0, i+1)
+			break
+		}
+	}
 }
 
 func (s *ringSink) forget() {
@@ -183,7 +207,7 @@ func (s *ringSink) start() (at uint64, ok bool) {
 
 // all is what a file holds between its head and its end.
 func (s *ringSink) all() []block {
-	out := slices.Clone(s.lasting)
+	out := append(slices.Clone(s.names), s.servers...)
 	for _, b := range []block{s.inventory, s.findings} {
 		if b.kind != 0 {
 			out = append(out, b)

@@ -1,10 +1,13 @@
 package capture
 
 import (
+	"fmt"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
@@ -105,5 +108,45 @@ func TestRingWithoutLoss(t *testing.T) {
 	c, _, got := read(t, path)
 	if !got.StartedAt.Equal(head.StartedAt) || c.ends[0].Status.Accounting.Tracked != 1000 {
 		t.Errorf("head %+v, end %+v: want the trace's own", got, c.ends[0])
+	}
+}
+
+// Where containers come and go all the time, what is kept beside the packets is
+// bounded, too, and who still answers is in it.
+func TestRingIsBoundedUnderChurn(t *testing.T) {
+	const limit, churn = 10 << 20, 20_000
+	ring, err := NewRing(Options{FlushEvery: 1 << 40}, time.Hour, limit)
+	ok(t, err)
+	defer func() { ok(t, ring.Abandon()) }()
+	made := newTraffic(1)
+	server := func(i int) Server {
+		return Server{Proto: 6, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 8080)}
+	}
+	lasting := Server{Proto: 6, Addr: netip.MustParseAddrPort("172.18.0.2:80")}
+	for i := range churn {
+		ok(t, ring.Servers([]Server{lasting, server(i)}))
+		ok(t, ring.Inventory(uint64(i+1), inventory.Facts{Containers: []inventory.Container{{ID: fmt.Sprint(i), Name: "job"}}}))
+		ok(t, ring.Journey(made.next(), nil))
+	}
+	kept := 0
+	for _, b := range ring.kept.all() {
+		kept += len(b.payload)
+	}
+	t.Logf("%d bytes in %d blocks, %d of them servers", kept, len(ring.kept.all()), len(ring.kept.servers))
+	if kept > limit+limit/serversPart+64<<10 || len(ring.kept.servers) > 2*maxServers {
+		t.Errorf("%d bytes are kept, %d blocks of servers", kept, len(ring.kept.servers))
+	}
+	path := filepath.Join(t.TempDir(), "x.hop")
+	ok(t, ring.Save(path, End{Ended: "limit"}, false))
+	c, damage, _ := read(t, path)
+	known := map[Server]bool{}
+	for _, s := range c.servers {
+		known[s] = true
+	}
+	if damage.Any() || !known[lasting] || !known[server(churn-1)] || known[server(0)] {
+		t.Errorf("%v; %d servers, the lasting one %v, the last one %v", damage, len(known), known[lasting], known[server(churn-1)])
+	}
+	if len(c.inventories) != 1 || c.inventories[0].Facts.Containers[0].ID != fmt.Sprint(churn-1) {
+		t.Errorf("%d inventories", len(c.inventories))
 	}
 }

@@ -133,7 +133,7 @@ func (w *Writer) Journey(j *journey.Journey, _ []journey.Hop) error {
 
 // Inventory stores what exists from the time at on (CLOCK_MONOTONIC, ns), when
 // it differs from what was stored last. Where it is too large for a block, what
-// is gone longest is left out; that is no error of the capture.
+// is gone longest is left out, and counted; that is no error of the capture.
 func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 	text, err := json.Marshal(facts)
 	if err != nil {
@@ -145,14 +145,11 @@ func (w *Writer) Inventory(at uint64, facts inventory.Facts) error {
 	if w.err != nil || sum == w.facts {
 		return w.err
 	}
-	fits, ok, err := fitting(Inventory{At: at, Facts: facts})
+	fits, err := fitting(Inventory{At: at, Facts: facts})
 	if err != nil {
 		return fmt.Errorf("store the inventory: %w", err)
 	}
 	w.facts, w.factSize = sum, len(fits)
-	if !ok {
-		return nil
-	}
 	if err := w.flush(); err != nil {
 		return err
 	}

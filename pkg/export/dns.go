@@ -5,6 +5,7 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // maxDNS is how many askers and their name servers are listed.
@@ -27,5 +28,5 @@ func dnsLine(d *model.DNS) string {
 	if d.Forwarded {
 		by = ", asked by Docker's name server"
 	}
-	return fmt.Sprintf("%s to %s%s: %s", human.Clean(d.From.Name), human.Clean(d.Server()), by, d.Summary())
+	return fmt.Sprintf("%s to %s%s: %s", printable.Clean(d.From.Name), printable.Clean(d.Server()), by, d.Summary())
 }

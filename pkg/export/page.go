@@ -9,7 +9,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/muesli/termenv"
 
-	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // page is text under construction, with the styles and the width of its
@@ -57,7 +57,7 @@ func (p *page) section(title string) {
 
 // left pads or cuts a cleaned text to exactly n cells.
 func (p *page) left(s string, n int) string {
-	return p.cells.FillRight(p.cells.Truncate(human.Clean(s), n, "…"), n)
+	return p.cells.FillRight(p.cells.Truncate(printable.Clean(s), n, "…"), n)
 }
 
 // right pads a text to n cells; one that is longer stays whole.
@@ -85,7 +85,7 @@ func (p *page) wrap(text string, n int) []string {
 	n = max(n, 8)
 	var out []string
 	line := ""
-	for _, word := range strings.Fields(human.Clean(text)) {
+	for _, word := range strings.Fields(printable.Clean(text)) {
 		for {
 			joined := word
 			if line != "" {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/hopscope/hopscope/pkg/model"
-	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // traceFile is the JSON object form of Chrome's trace event format, which
@@ -96,14 +96,14 @@ func newTimeline(s model.Snapshot) *timeline {
 
 func (t *timeline) add(number int, j *model.Slow) {
 	begin := j.At.Sub(t.zero).Nanoseconds()
-	title := human.Clean(fmt.Sprintf("%s → %s %s", j.From.Name, j.To.Name, service(j.Proto, j.Port)))
+	title := printable.Clean(fmt.Sprintf("%s → %s %s", j.From.Name, j.To.Name, service(j.Proto, j.Port)))
 	args := map[string]any{"journey": number + 1, "path": title, "at": j.At.UTC().Format(time.RFC3339Nano)}
 	p := place{journeysTrack, journeysTrack}
 	t.slice(title, p, begin, j.TotalNs, args)
 	var from *traceEvent
 	for i := range j.Hops {
 		h := &j.Hops[i]
-		p := place{human.Clean(h.Namespace), human.Clean(h.Where)}
+		p := place{printable.Clean(h.Namespace), printable.Clean(h.Where)}
 		e := t.slice(h.Hop+" @ "+p.where, p, begin, h.Ns, args)
 		if from != nil {
 			t.arrow(from, e)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/export/flame"
 	"github.com/hopscope/hopscope/pkg/model"
-	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // Pprof writes a snapshot as a gzipped profile.proto, for `go tool pprof`,
@@ -101,13 +101,13 @@ func pprofLabels(x *model.Path) map[string][]string {
 		peer = f.client
 	}
 	labels := map[string][]string{
-		"container": {human.Clean(f.owner().Name)},
-		"peer":      {human.Clean(peer.Name)},
+		"container": {printable.Clean(f.owner().Name)},
+		"peer":      {printable.Clean(peer.Name)},
 		"protocol":  {x.Proto},
 		"direction": {x.Direction},
 	}
 	if x.Network != "" {
-		labels["network"] = []string{human.Clean(x.Network)}
+		labels["network"] = []string{printable.Clean(x.Network)}
 	}
 	if x.Port != 0 {
 		labels["port"] = []string{strconv.Itoa(int(x.Port))}

@@ -188,6 +188,8 @@ func containers(p *page, s model.Snapshot) {
 	name := min(30, (p.width-numbers)/2)
 	p.section(p.left("CONTAINERS", name) + "    tx pkts   tx bytes    rx pkts   rx bytes  networks")
 	silent := 0
+	var reduced []string // are named with what is missing of their hops
+	why := ""
 	for i, c := range s.Containers {
 		if i-silent == maxContainers {
 			p.line(fmt.Sprintf("and %d more", len(s.Containers)-i))
@@ -201,9 +203,16 @@ func containers(p *page, s model.Snapshot) {
 			p.right(human.Count(c.TX.Packets), 11) + p.right(human.Bytes(c.TX.Bytes), 11) +
 			p.right(human.Count(c.RX.Packets), 11) + p.right(human.Bytes(c.RX.Bytes), 11) +
 			"  " + p.left(networks(c), p.width-numbers-name-2))
+		if c.HostHops {
+			reduced = append(reduced, c.Name)
+			why = c.ReducedHops()
+		}
 	}
 	if silent > 0 {
 		p.line(fmt.Sprintf("and %d without traffic in this trace", silent))
+	}
+	if len(reduced) > 0 {
+		p.paragraph("", "  ", strings.Join(reduced, ", ")+": "+why, p.styles.dim)
 	}
 }
 

@@ -112,6 +112,23 @@ func TestNamesCannotDriveTheTerminal(t *testing.T) {
 	}
 }
 
+// Who reads the hops of a container in the host's network namespace is told what
+// is missing of them.
+func TestReducedHopsAreTold(t *testing.T) {
+	m := meta()
+	for _, c := range []struct {
+		mode string
+		want bool
+	}{{"shop", false}, {"host", true}} {
+		m.Containers[0].NetworkMode = c.mode
+		got := render(t, slowShop().Snapshot(names{}, m), Options{Width: 120})
+		if is := strings.Contains(got, "web: network host: no interface of its own, so its hops are the host's"); is != c.want {
+			t.Errorf("network mode %s: told: %v\n%s", c.mode, is, got)
+		}
+		fits(t, got, 120)
+	}
+}
+
 func TestNoJourneysSaysWhy(t *testing.T) {
 	for want, a := range map[string]model.Accounting{
 		"no packet was born":                        {},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // maxTCP is how many sides of TCP connections are listed.
@@ -26,8 +27,8 @@ func tcpLine(t *model.TCP) string {
 	if t.Role == "server" {
 		way = "for"
 	}
-	line := fmt.Sprintf("%s %s %s tcp/%d: %s segments sent, %s", human.Clean(t.From.Name), way,
-		human.Clean(t.To.Name), t.Port, human.Count(t.SegmentsSent), retransmitted(t))
+	line := fmt.Sprintf("%s %s %s tcp/%d: %s segments sent, %s", printable.Clean(t.From.Name), way,
+		printable.Clean(t.To.Name), t.Port, human.Count(t.SegmentsSent), retransmitted(t))
 	if t.RTT.Samples > 0 {
 		line += fmt.Sprintf(", rtt p50 %s p99 %s", durationOf(t.RTT.P50Ns), durationOf(t.RTT.P99Ns))
 	}

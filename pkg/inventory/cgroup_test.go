@@ -82,7 +82,7 @@ func TestNamespacesOnceEach(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(named, "stale"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got, err := procfs{h.proc}.namespaces([]string{named, filepath.Join(named, "absent")})
+	got, _, err := procfs{h.proc}.namespaces([]string{named, filepath.Join(named, "absent")})
 	if err != nil {
 		t.Fatal(err)
 	}

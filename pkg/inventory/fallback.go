@@ -3,7 +3,7 @@ package inventory
 // fallback lists containers without an engine: by the ids in the cgroup paths
 // of all processes. A container's process is the one with the lowest pid.
 func fallback(proc procfs, cg cgroupV2) ([]Container, error) {
-	procs, err := proc.scan(true)
+	procs, _, err := proc.scan(true)
 	if err != nil {
 		return nil, err
 	}

@@ -80,11 +80,12 @@ func (inv *Inventory) lives(id string) bool {
 // look finds all namespaces, reads all devices, and finds cgroups that
 // containers made.
 func (inv *Inventory) look() {
-	all, err := inv.proc.namespaces(inv.namespaceDirs())
+	all, refused, err := inv.proc.namespaces(inv.namespaceDirs())
 	if err != nil {
 		inv.setSource(Source{Name: "procfs", Detail: Clean(err.Error())})
 		return
 	}
+	inv.noteRefused(refused)
 	inv.setSource(Source{Name: "procfs", OK: true, Detail: fmt.Sprintf("%s, %d network namespaces", inv.proc.root, len(all))})
 	inv.state.setNamespaces(all, inv.clock.Now())
 	for id, c := range inv.state.containers {
@@ -97,6 +98,16 @@ func (inv *Inventory) look() {
 		}
 	}
 	inv.readNamespaces(all...)
+}
+
+// noteRefused says what is not seen without CAP_SYS_PTRACE. How many processes that
+// are is a detail, which changes all the time.
+func (inv *Inventory) noteRefused(processes int) {
+	text := ""
+	if processes > 0 {
+		text = fmt.Sprintf("the network namespaces of other users' processes cannot be seen without CAP_SYS_PTRACE: devices of containers have numbers in place of names (processes: %d)", processes)
+	}
+	inv.note("ptrace", text)
 }
 
 // readNamespaces reads the devices of some namespaces.
@@ -116,7 +127,7 @@ func (inv *Inventory) readNamespaces(list ...Namespace) {
 		return
 	}
 	inv.setSource(Source{Name: "netlink", Detail: Clean(last.Error())})
-	inv.note("netlink", fmt.Sprintf("the devices of %d of %d network namespaces cannot be read: %s", failed, len(scans), Clean(last.Error())))
+	inv.note("netlink", fmt.Sprintf("the devices of %d of %d network namespaces cannot be read (%s)", failed, len(scans), Clean(last.Error())))
 }
 
 // namespaceOf is a namespace with a path that opens it now: through a running

@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,16 +110,20 @@ type scanned struct {
 }
 
 // scan reads the namespace, and the cgroups if they are asked for, of every
-// process. A process that ends meanwhile is left out.
-func (p procfs) scan(withCgroups bool) ([]scanned, error) {
+// process. A process that ends meanwhile is left out, and so are those that are
+// refused, which are counted.
+func (p procfs) scan(withCgroups bool) (out []scanned, refused int, err error) {
 	pids, err := p.pids()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := make([]scanned, 0, len(pids))
+	out = make([]scanned, 0, len(pids))
 	for _, pid := range pids {
 		s := scanned{pid: pid}
-		if s.netns, err = p.netns(pid); err != nil {
+		if s.netns, err = p.netns(pid); errors.Is(err, fs.ErrPermission) && pid != 1 { // init is no container's
+			refused++
+		}
+		if err != nil {
 			continue
 		}
 		if withCgroups {
@@ -129,19 +135,19 @@ func (p procfs) scan(withCgroups bool) ([]scanned, error) {
 		}
 		out = append(out, s)
 	}
-	return out, nil
+	return out, refused, nil
 }
 
 // namespaces finds every network namespace that a process or a file in one of
 // dirs holds, each once. Processes come first since Docker's own files do not
-// say whose namespace they are.
-func (p procfs) namespaces(dirs []string) ([]Namespace, error) {
-	procs, err := p.scan(false)
+// say whose namespace they are. Refused are the processes that do not let theirs be
+// seen.
+func (p procfs) namespaces(dirs []string) (out []Namespace, refused int, err error) {
+	procs, refused, err := p.scan(false)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	at := make(map[uint32]int)
-	var out []Namespace
 	add := func(ns Namespace) {
 		i, known := at[ns.Inode]
 		if !known {
@@ -169,5 +175,5 @@ func (p procfs) namespaces(dirs []string) ([]Namespace, error) {
 			add(ns)
 		}
 	}
-	return out, nil
+	return out, refused, nil
 }

@@ -44,7 +44,12 @@ type AmbiguousError struct {
 }
 
 func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%q means several containers: %s", Clean(e.Name), strings.Join(e.Matches, ", "))
+	const most = 5
+	more := ""
+	if n := len(e.Matches) - most; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%q means several containers: %s%s", Clean(e.Name), strings.Join(e.Matches[:min(most, len(e.Matches))], ", "), more)
 }
 
 // Select resolves names. A name means, in this order: full id, exact name,

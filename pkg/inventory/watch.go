@@ -25,71 +25,108 @@ type feed struct {
 	cancel context.CancelFunc
 }
 
+// upkeep is what run remembers between two steps.
+type upkeep struct {
+	*Inventory
+	feed   feed
+	wait   time.Duration // before the engine is asked again
+	births int           // that were not looked at yet
+	tried  map[miss]time.Time
+
+	retry, linksDue, missesDue <-chan time.Time
+}
+
 // run owns the state. It returns when ctx ends.
 func (inv *Inventory) run(ctx context.Context, f feed, links <-chan struct{}, cgroups <-chan cgroupBirth) {
-	var retry, linksDue, missesDue <-chan time.Time
-	wait, births := retryFirst, 0
-	tried := make(map[miss]time.Time)
+	u := &upkeep{Inventory: inv, feed: f, wait: retryFirst, tried: make(map[miss]time.Time)}
 	if f.events == nil {
-		retry = inv.clock.After(wait)
+		u.retry = inv.clock.After(u.wait)
 	}
-	defer func() { f.stop() }()
-	for {
-		if len(cgroups) > 0 { // before what may wait for the engine
-			births += inv.takeBirths(drain(<-cgroups, cgroups))
-		}
-		if births > 0 && linksDue == nil { // their devices are made now
-			linksDue = inv.clock.After(linkDelay)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case e := <-f.events:
-			inv.handle(ctx, drain(e, f.events))
-		case err := <-f.errs:
-			f.stop()
-			f, wait = feed{}, retryFirst
-			inv.lost(err)
-			inv.engine = false
-			retry = inv.clock.After(wait)
-		case <-retry:
-			retry = nil
-			if f = inv.connect(ctx); f.events == nil {
-				wait = min(2*wait, retryMost)
-				retry = inv.clock.After(wait)
-			}
-		case <-links:
-			if linksDue == nil {
-				linksDue = inv.clock.After(linkDelay)
-			}
-		case b := <-cgroups:
-			births += inv.takeBirths(drain(b, cgroups))
-		case <-linksDue:
-			linksDue = nil
-			if !inv.engine && births > 0 {
-				inv.listWithoutEngine()
-			}
-			births = 0
-			inv.readNamespaces(inv.host)
-			inv.publish()
-		case m := <-inv.misses:
-			// Asked first: one that comes during the delay is tried by the look then, too.
-			if worthwhile(tried, m, inv.clock.Now()) && missesDue == nil {
-				missesDue = inv.clock.After(missDelay)
-			}
-		case <-missesDue:
-			missesDue = nil
-			inv.look()
-			inv.publish()
-		case ready := <-inv.fresh:
-			if f.events == nil || inv.list(ctx) != nil {
-				inv.listWithoutEngine()
-			}
-			inv.look()
-			inv.publish()
-			close(ready)
-		}
+	defer func() { u.feed.stop() }()
+	for u.step(ctx, links, cgroups) {
 	}
+}
+
+// step waits for one thing to do, and is false when ctx has ended.
+func (u *upkeep) step(ctx context.Context, links <-chan struct{}, cgroups <-chan cgroupBirth) bool {
+	if len(cgroups) > 0 { // before what may wait for the engine
+		u.births += u.takeBirths(drain(<-cgroups, cgroups))
+	}
+	if u.births > 0 { // their devices are made now
+		u.expectLinks()
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case e := <-u.feed.events:
+		u.handle(ctx, drain(e, u.feed.events))
+	case err := <-u.feed.errs:
+		u.disconnect(err)
+	case <-u.retry:
+		u.reconnect(ctx)
+	case <-links:
+		u.expectLinks()
+	case b := <-cgroups:
+		u.births += u.takeBirths(drain(b, cgroups))
+	case <-u.linksDue:
+		u.lookAtLinks()
+	case m := <-u.misses:
+		// Asked first: one that comes during the delay is tried by the look then, too.
+		if worthwhile(u.tried, m, u.clock.Now()) && u.missesDue == nil {
+			u.missesDue = u.clock.After(missDelay)
+		}
+	case <-u.missesDue:
+		u.missesDue = nil
+		u.look()
+		u.publish()
+	case ready := <-u.fresh:
+		u.refresh(ctx)
+		close(ready)
+	}
+	return true
+}
+
+// disconnect takes in that the engine has gone away.
+func (u *upkeep) disconnect(err error) {
+	u.feed.stop()
+	u.feed, u.wait = feed{}, retryFirst
+	u.lost(err)
+	u.engine = false
+	u.retry = u.clock.After(u.wait)
+}
+
+func (u *upkeep) reconnect(ctx context.Context) {
+	u.retry = nil
+	if u.feed = u.connect(ctx); u.feed.events == nil {
+		u.wait = min(2*u.wait, retryMost)
+		u.retry = u.clock.After(u.wait)
+	}
+}
+
+func (u *upkeep) expectLinks() {
+	if u.linksDue == nil {
+		u.linksDue = u.clock.After(linkDelay)
+	}
+}
+
+// lookAtLinks looks for who came, and at the devices of the host.
+func (u *upkeep) lookAtLinks() {
+	u.linksDue = nil
+	if !u.engine && u.births > 0 {
+		u.listWithoutEngine()
+	}
+	u.births = 0
+	u.readNamespaces(u.host)
+	u.publish()
+}
+
+// refresh looks at everything again.
+func (u *upkeep) refresh(ctx context.Context) {
+	if u.feed.events == nil || u.list(ctx) != nil {
+		u.listWithoutEngine()
+	}
+	u.look()
+	u.publish()
 }
 
 // takeBirths says how many of the cgroups are news.

@@ -193,6 +193,20 @@ func TestEndingsThatMakeNoLatency(t *testing.T) {
 	}
 }
 
+// A container in the host's network namespace has the host's hops, and so has one
+// that joined it.
+func TestHostHops(t *testing.T) {
+	s := New(Limits{}).Snapshot(shop(), Meta{Containers: []inventory.Container{
+		{ID: "a", Name: "a", NetworkMode: "host", Netns: hostNS}, {ID: "b", Name: "b", NetworkMode: "container:a", Netns: hostNS},
+		{ID: "c", Name: "c", NetworkMode: "host"}, {ID: "d", Name: "d", NetworkMode: "shop", Netns: webNS}, {ID: "e", Name: "e"},
+	}})
+	for _, c := range s.Containers {
+		if want := c.Name <= "c"; c.HostHops != want || (c.ReducedHops() != "") != want {
+			t.Errorf("%s: %v, %q", c.Name, c.HostHops, c.ReducedHops())
+		}
+	}
+}
+
 func TestLimitsAreCounted(t *testing.T) {
 	a := New(Limits{Paths: 3, Hops: 2, Endpoints: 1, Slowest: 4})
 	for i := range 10 {

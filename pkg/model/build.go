@@ -161,8 +161,10 @@ func (b *builder) containers(a *Aggregator) []Container {
 		sums[id].rx.merge(t.rx)
 	}
 	out := make([]Container, 0, len(b.meta.Containers))
+	inHost := inHostNetns(b.meta.Containers)
 	for _, c := range b.meta.Containers {
 		row := containerOf(c)
+		row.HostHops = inHost(c)
 		row.CPU = cpu(a.counters, c.ID, b.meta.Duration)
 		if t := sums[c.ID]; t != nil {
 			row.TX, row.RX = t.tx, t.rx
@@ -175,6 +177,19 @@ func (b *builder) containers(a *Aggregator) []Container {
 			cmp.Compare(x.Name, y.Name), cmp.Compare(x.ID, y.ID))
 	})
 	return out
+}
+
+// inHostNetns tells which containers are in the host's network namespace: those of
+// mode host, and those that joined one of them.
+func inHostNetns(all []inventory.Container) func(inventory.Container) bool {
+	const mode = "host"
+	host := map[uint32]bool{}
+	for _, c := range all {
+		if c.NetworkMode == mode && c.Netns != 0 {
+			host[c.Netns] = true
+		}
+	}
+	return func(c inventory.Container) bool { return c.NetworkMode == mode || host[c.Netns] }
 }
 
 func containerOf(c inventory.Container) Container {

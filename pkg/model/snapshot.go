@@ -74,11 +74,21 @@ type Container struct {
 	CgroupID uint64      `json:"cgroup_id"`
 	Netns    uint32      `json:"netns"`
 	State    string      `json:"state"`
-	GoneAt   *time.Time  `json:"gone_at"` // when it was removed, nil while it exists
+	GoneAt   *time.Time  `json:"gone_at"`   // when it was removed, nil while it exists
+	HostHops bool        `json:"host_hops"` // it is in the host's network namespace
 	Networks []Network   `json:"networks"`
 	TX       PacketCount `json:"tx"`
 	RX       PacketCount `json:"rx"`
 	CPU      CPU         `json:"cpu"`
+}
+
+// ReducedHops says why the hops of a container's packets are fewer than those of
+// others, "" where they are not.
+func (c *Container) ReducedHops() string {
+	if !c.HostHops {
+		return ""
+	}
+	return "network host: no interface of its own, so its hops are the host's, without veth and bridge on its side"
 }
 
 // Network is a container's leg in one network.

@@ -52,8 +52,11 @@ type Session struct {
 	network  *networkMatcher
 	listened []Server // when the session began
 
+	meaning *meaning // of the selectors; of open, then of the goroutine that watches
+
 	mu       sync.Mutex
 	selected inventory.Selection
+	unclear  string // what is not clear about the selectors by now
 
 	reading  sync.Mutex // of counters
 	counters *hostcounters.Tracker
@@ -84,11 +87,15 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 }
 
 func (s *Session) open() error {
-	sel, err := s.inv.Select(s.opts.Containers)
+	if _, err := s.inv.Select(s.opts.Containers); err != nil {
+		return err
+	}
+	s.meaning = newMeaning(s.opts.Containers)
+	sel, _, err := s.meaning.in(s.inv.View())
 	if err != nil {
 		return err
 	}
-	s.setSelection(sel)
+	s.setSelection(sel, "")
 	s.network = newNetworkMatcher(s.inv, s.opts.Networks)
 	match := Match{Ports: s.opts.Ports, Protos: s.opts.Protos}
 	if len(s.opts.Networks) > 0 {
@@ -125,6 +132,14 @@ func (s *Session) open() error {
 
 // Selected is the containers that the session's selectors mean at present.
 func (s *Session) Selected() []inventory.Container { return s.selection().Containers }
+
+// Unclear says which selector means something else by now than what is traced, ""
+// when all is clear.
+func (s *Session) Unclear() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unclear
+}
 
 // Inventory is the session's inventory.
 func (s *Session) Inventory() *inventory.Inventory { return s.inv }
@@ -193,7 +208,6 @@ func (s *Session) watch(ctx context.Context) {
 }
 
 // follow takes new and restarted containers that match into the running trace.
-// A selector that matches nothing at the moment keeps its last meaning.
 func (s *Session) follow() {
 	s.learnServers()
 	if err := s.probe.KnowServices(services(servers(s.inv.View()))); err != nil {
@@ -202,14 +216,14 @@ func (s *Session) follow() {
 	if len(s.opts.Containers) == 0 {
 		return
 	}
-	sel, err := s.inv.Select(s.opts.Containers)
+	sel, unclear, err := s.meaning.in(s.inv.View())
 	if err != nil {
 		return
 	}
 	if err := s.probe.SetFilter(s.filter(sel)); err != nil {
 		s.pipe.noteError(err)
 	}
-	s.setSelection(sel) // whoever sees it may count on the kernel's filter
+	s.setSelection(sel, unclear) // whoever sees it may count on the kernel's filter
 }
 
 // Meta is what a snapshot of the session carries beside its sums. ended says
@@ -293,6 +307,9 @@ func (s *Session) accounting(c probe.Counts) model.Accounting {
 // happened to time since the start: a sleep of the host, a step of its clock.
 func (s *Session) Notes() []string {
 	notes := s.inv.Notes()
+	if unclear := s.Unclear(); unclear != "" {
+		notes = append(notes, unclear)
+	}
 	if s.opts.Sample == 0 && s.own.guess {
 		notes = append(notes, "what tracing costs is told only with CAP_SYS_ADMIN: --sample auto keeps to --max-overhead by an estimate")
 	}

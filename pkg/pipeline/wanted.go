@@ -63,10 +63,10 @@ func (s *Session) selection() inventory.Selection {
 	return s.selected
 }
 
-func (s *Session) setSelection(sel inventory.Selection) {
+func (s *Session) setSelection(sel inventory.Selection, unclear string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.selected = sel
+	s.selected, s.unclear = sel, unclear
 }
 
 // filtersService says whether packets are chosen by port, protocol or network.

@@ -39,6 +39,7 @@ type Recording struct {
 	sink    sink
 	pace    pace
 	before  capture.Status // what the session had counted before the file's time
+	last    capture.Status // that was written
 	stop    context.CancelFunc
 	failed  chan struct{} // closed when nothing can be written any more
 	done    chan error
@@ -53,6 +54,7 @@ type writer interface {
 	Servers([]capture.Server) error
 	Findings([]model.Finding) error
 	Status(capture.Status) error
+	Flush() error
 	Close(capture.End) error
 	Abandon() error
 }
@@ -108,7 +110,7 @@ func start(s *pipeline.Session, o Options, begin func(capture.Options) (*capture
 	}
 	r.sink, r.pace.w = sink{r.w}, r.w
 	if err := errors.Join(r.sink.Servers(s.Servers()), r.inventory(meta)); err != nil {
-		return nil, errors.Join(err, r.w.Abandon())
+		return nil, errors.Join(err, r.w.Close(capture.End{Ended: "error", Error: err.Error()}))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
@@ -168,7 +170,8 @@ func (r *Recording) status() error {
 	if err := r.pace.follow(since(meta), r.session.Inventory().View()); err != nil {
 		return err
 	}
-	return r.w.Status(r.statusOf(meta))
+	r.last = r.statusOf(meta)
+	return r.w.Status(r.last)
 }
 
 // inventory stores what exists; the writer leaves out what has not changed.
@@ -184,10 +187,10 @@ func (r *Recording) Finish(meta model.Meta, failure error) error {
 	if failed == nil {
 		failed = r.inventory(meta)
 	}
-	if failed == nil {
-		failed = r.findings(meta)
-	}
 	end := r.endOf(meta, failure)
+	if failed == nil {
+		failed = r.findings(meta, end)
+	}
 	if failed != nil {
 		end.Ended, end.Error = "error", failed.Error()
 	}
@@ -198,12 +201,26 @@ func (r *Recording) Finish(meta model.Meta, failure error) error {
 	return closed
 }
 
-// findings stores what the session found, if the file is of its whole time.
-func (r *Recording) findings(meta model.Meta) error {
-	if r.before.At != 0 {
-		return nil
+// findings stores what the session found or, where the file is of a part of its
+// time, what is found in that.
+func (r *Recording) findings(meta model.Meta, end capture.End) error {
+	if r.before.At == 0 {
+		return r.w.Findings(r.session.SnapshotAs(meta).Findings)
 	}
-	return r.w.Findings(r.session.SnapshotAs(meta).Findings)
+	if err := r.w.Flush(); err != nil {
+		return err
+	}
+	if found := capture.Found(r.path, end); found != nil {
+		return r.w.Findings(found)
+	}
+	return nil
+}
+
+// Abort ends a recording of which nothing is known any more but why. The file is
+// marked as ended by that; nothing is saved of a [Ring].
+func (r *Recording) Abort(why error) error {
+	failed := r.halt()
+	return errors.Join(failed, r.w.Close(capture.End{Ended: "error", Error: why.Error(), Status: r.last}))
 }
 
 // halt ends what is written in the course of the session, and tells whether

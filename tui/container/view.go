@@ -24,6 +24,9 @@ func (s *Screen) View(l *look.Look, width, height int) []string {
 		return []string{l.Paint(look.Plain, "  "+s.missing())}
 	}
 	lines := []string{l.Line(false, look.Cell{Text: " " + title(r), Width: width, Role: look.Title})}
+	if r.Reduced != "" {
+		lines = append(lines, l.Line(false, look.Cell{Text: "  " + r.Reduced, Width: width, Role: look.Dim}))
+	}
 	lines = append(lines, s.nameServers(l, width, height, r)...)
 	if len(s.talks) == 0 {
 		return append(lines, l.Paint(look.Plain, "  "+s.silent()))

@@ -49,6 +49,7 @@ type Row struct {
 	Kind                     string // as in model.End
 	Service, Project, Image  string // "" when unknown
 	Networks, Drivers, State string
+	Reduced                  string // why it has fewer hops than others, "" where it has all
 	Dead                     bool
 	Peer                     bool // not selected: it is here for whom it talks to
 
@@ -158,7 +159,7 @@ func (d *Digest) container(c *model.Container) *Row {
 	r := Row{
 		Key: c.ID, Name: c.Name, Kind: "container", Image: c.Image, State: c.State,
 		Service: value(c.Service), Project: value(c.Project), TX: c.TX, RX: c.RX,
-		Dead: c.State != "" && c.State != "running", counted: true,
+		Dead: c.State != "" && c.State != "running", counted: true, Reduced: c.ReducedHops(),
 	}
 	if t := c.CPU.ThrottledNs; t != nil && d.Window > 0 {
 		share := float64(*t) / float64(d.Window)

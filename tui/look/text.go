@@ -2,12 +2,10 @@ package look
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/hopscope/hopscope/pkg/inventory"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // Cell is a text in a field of fixed width.
@@ -48,17 +46,6 @@ func (l *Look) Paint(role Role, text string) string {
 	return b.String()
 }
 
-// printable says whether a terminal would show every character of s and obey
-// none.
-func printable(s string) bool {
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return false
-		}
-	}
-	return true
-}
-
 func (l *Look) write(b *strings.Builder, role Role, text string) {
 	p := &l.paint[role]
 	if text == "" {
@@ -71,9 +58,7 @@ func (l *Look) write(b *strings.Builder, role Role, text string) {
 
 // Clean makes a text from outside fit for this terminal.
 func (l *Look) Clean(s string) string {
-	if !printable(s) {
-		s = inventory.Clean(s)
-	}
+	s = printable.Clean(s)
 	if l.ASCII {
 		s = toASCII(s)
 	}

@@ -40,6 +40,7 @@ func (b *built) build() {
 func Path(t lab.TB) string {
 	t.Helper()
 	program.once.Do(program.build)
+	lab.Mark() // what is run
 	if program.err != nil {
 		t.Fatalf("build the program: %v", program.err)
 	}

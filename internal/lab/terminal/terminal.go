@@ -29,7 +29,7 @@ func Open(t lab.TB, width, height int, env ...string) *Terminal {
 	// Nothing else of whoever runs the test: CI or NO_COLOR would change what
 	// is painted.
 	shell := append([]string{"env", "-i", `PATH="$PATH"`, `HOME="$HOME"`, `TERM="$TERM"`, `TMUX="$TMUX"`,
-		"LANG=C.UTF-8", "PS1='$ '"}, env...)
+		"LANG=C.UTF-8", "PS1='$ '", lab.OwnerEnv()}, env...)
 	term.Tmux("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height),
 		strings.Join(append(shell, "bash", "--norc", "--noprofile"), " "))
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })

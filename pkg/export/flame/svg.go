@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 const (
@@ -82,7 +83,7 @@ func (p *picture) draw(t *Tree) {
 }
 
 func (p *picture) text(class string, x, y float64, s string) {
-	fmt.Fprintf(p, "<text class=\"%s\" x=\"%.2f\" y=\"%.2f\">%s</text>\n", class, x, y, escape(human.Clean(s)))
+	fmt.Fprintf(p, "<text class=\"%s\" x=\"%.2f\" y=\"%.2f\">%s</text>\n", class, x, y, escape(printable.Clean(s)))
 }
 
 func (p *picture) box(b box, y float64) {

@@ -4,7 +4,7 @@
 package flame
 
 import (
-	"github.com/hopscope/hopscope/pkg/model/human"
+	"github.com/hopscope/hopscope/pkg/printable"
 )
 
 // Kind says what a frame stands for.
@@ -54,7 +54,7 @@ type Frame struct {
 
 // NewFrame makes a frame, its name cleaned of what is no text.
 func NewFrame(kind Kind, name string) *Frame {
-	f := &Frame{Name: human.Clean(name), Kind: kind}
+	f := &Frame{Name: printable.Clean(name), Kind: kind}
 	if kind == KindHop {
 		f.Hue = hueOf(f.Name)
 	}
@@ -63,7 +63,7 @@ func NewFrame(kind Kind, name string) *Frame {
 
 // Child is the child of that kind and name, which is added if it is not there.
 func (f *Frame) Child(kind Kind, name string) *Frame {
-	name = human.Clean(name)
+	name = printable.Clean(name)
 	for _, c := range f.Children {
 		if c.Kind == kind && c.Name == name {
 			return c

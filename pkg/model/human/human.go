@@ -1,13 +1,10 @@
-// Package human writes numbers and names for people: durations and sizes with
-// three digits, and names without what a terminal would obey.
+// Package human writes numbers for people: durations and sizes with three digits.
 package human
 
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 )
 
 // Duration writes nanoseconds with three digits: 999ns, 1.23µs, 45.6ms, 789s.
@@ -83,16 +80,4 @@ func Percent(share float64) string {
 		return "<0.1%"
 	}
 	return fmt.Sprintf("%.1f%%", p)
-}
-
-// Clean replaces by '?' what a terminal would obey or a reader could not see:
-// control characters, invisible and direction-changing format characters, line
-// separators, and bytes that are not UTF-8.
-func Clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -29,19 +29,3 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
-
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"web_1":             "web_1",
-		"naïve 水":           "naïve 水",
-		"a\x1b[31mred\nb\t": "a?[31mred?b?",
-		"c1\u009bx":         "c1?x",
-		"rtl\u202egpj":      "rtl?gpj",
-		"bad\xff":           "bad?",
-		"line\u2028sep":     "line?sep",
-	} {
-		if got := Clean(in); got != want {
-			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
