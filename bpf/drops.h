@@ -2,8 +2,8 @@
 /*
  * Every dropped packet is counted, tracked or not: by reason, place and owner.
  * The owner is known by the packet's journey, else by its socket, else by the
- * device that it was at; who else is left to user space, which has the
- * addresses.
+ * device that it was at, or by connection tracking where an address is translated;
+ * who else is left to user space, which has the addresses.
  */
 #ifndef HOPSCOPE_DROPS_H
 #define HOPSCOPE_DROPS_H
@@ -123,6 +123,48 @@ inline_ __u8 tracked(struct sk_buff *skb, __u32 reason)
 	return skb->_nfct & NFCT_PTRMASK ? HS_T_TRACKED : HS_T_UNTRACKED;
 }
 
+#define IP_CT_IS_REPLY 3 /* enum ip_conntrack_info */
+
+/* The address of an end as connection tracking has it; whether it is another one
+ * than the packet has. */
+inline_ bool untranslate(__u8 *addr, const struct nf_conntrack_tuple_hash *end, bool ip4)
+{
+	__u32 real[4], *seen = (void *)addr, other;
+
+	if (bpf_probe_read_kernel(real, sizeof(real), &end->tuple.src.u3))
+		return false;
+	if (ip4) {
+		other = seen[3] ^ real[0];
+		seen[3] = real[0];
+		return other;
+	}
+	other = (seen[0] ^ real[0]) | (seen[1] ^ real[1]) | (seen[2] ^ real[2]) |
+		(seen[3] ^ real[3]);
+	__builtin_memcpy(addr, real, sizeof(real));
+	return other;
+}
+
+/* A packet between two translations has an address that is no end's own. */
+inline_ void ends_by_conntrack(struct hs_drop_key *key, struct sk_buff *skb)
+{
+	struct nf_conn *ct;
+	bool reply, src, dst;
+
+	if (!bpf_core_field_exists(struct nf_conn, tuplehash) ||
+	    !bpf_core_field_exists(struct sk_buff, _nfct))
+		return;
+	ct = (void *)(skb->_nfct & NFCT_PTRMASK);
+	if (!ct)
+		return;
+	reply = (skb->_nfct & ~NFCT_PTRMASK) >= IP_CT_IS_REPLY;
+	src = untranslate(key->saddr, reply ? &ct->tuplehash[1] : &ct->tuplehash[0],
+			  key->family == 4);
+	dst = untranslate(key->daddr, reply ? &ct->tuplehash[0] : &ct->tuplehash[1],
+			  key->family == 4);
+	if ((src || dst) && (key->by == HS_BY_NOTHING || key->by == HS_BY_DEVICE))
+		key->by = HS_BY_CONNTRACK;
+}
+
 /* A dropped packet is always worth its record, until this many are alike: then
  * records are left out as those of others are, for a flood would fill the ring.
  * Each is counted in any case. */
@@ -151,6 +193,7 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 		owner_by_listener(&key, l);
 	else
 		owner_by_place(&key, skb);
+	ends_by_conntrack(&key, skb);
 	seen = bpf_map_lookup_elem(&hs_drops, &key);
 	if (!seen) {
 		new.last_ns = bpf_ktime_get_ns();
