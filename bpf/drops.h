@@ -123,46 +123,50 @@ inline_ __u8 tracked(struct sk_buff *skb, __u32 reason)
 	return skb->_nfct & NFCT_PTRMASK ? HS_T_TRACKED : HS_T_UNTRACKED;
 }
 
-#define IP_CT_IS_REPLY 3 /* enum ip_conntrack_info */
-
-/* The address of an end as connection tracking has it; whether it is another one
- * than the packet has. */
-inline_ bool untranslate(__u8 *addr, const struct nf_conntrack_tuple_hash *end, bool ip4)
+/* Puts the address of an end as connection tracking has it in place of the packet's,
+ * where mask has all bits; whether it is another one. An IPv4 address is the first word
+ * there, the last one here. Without a branch, as all of this: see quiet. */
+inline_ __u32 untranslate(__u8 *addr, __u64 end, __u32 mask, __u32 ip4)
 {
-	__u32 real[4], *seen = (void *)addr, other;
+	__u32 real[4] = {}, *seen = (void *)addr, other = 0;
+	int i;
 
-	if (bpf_probe_read_kernel(real, sizeof(real), &end->tuple.src.u3))
-		return false;
-	if (ip4) {
-		other = seen[3] ^ real[0];
-		seen[3] = real[0];
-		return other;
+	bpf_probe_read_kernel(real, sizeof(real), (void *)end);
+	real[3] ^= (real[3] ^ real[0]) & ip4;
+	real[2] ^= (real[2] ^ bpf_htonl(0xffff)) & ip4;
+	real[1] &= ~ip4;
+	real[0] &= ~ip4;
+	for (i = 0; i < 4; i++) {
+		__u32 differ = (seen[i] ^ real[i]) & mask;
+
+		other |= differ;
+		seen[i] ^= differ;
 	}
-	other = (seen[0] ^ real[0]) | (seen[1] ^ real[1]) | (seen[2] ^ real[2]) |
-		(seen[3] ^ real[3]);
-	__builtin_memcpy(addr, real, sizeof(real));
-	return other;
+	return nonzero(other);
 }
 
 /* A packet between two translations has an address that is no end's own. */
 inline_ void ends_by_conntrack(struct hs_drop_key *key, struct sk_buff *skb)
 {
+	__u64 first, second, swap;
+	__u32 mask, ip4, known;
 	struct nf_conn *ct;
-	bool reply, src, dst;
 
 	if (!bpf_core_field_exists(struct nf_conn, tuplehash) ||
 	    !bpf_core_field_exists(struct sk_buff, _nfct))
 		return;
 	ct = (void *)(skb->_nfct & NFCT_PTRMASK);
-	if (!ct)
-		return;
-	reply = (skb->_nfct & ~NFCT_PTRMASK) >= IP_CT_IS_REPLY;
-	src = untranslate(key->saddr, reply ? &ct->tuplehash[1] : &ct->tuplehash[0],
-			  key->family == 4);
-	dst = untranslate(key->daddr, reply ? &ct->tuplehash[0] : &ct->tuplehash[1],
-			  key->family == 4);
-	if ((src || dst) && (key->by == HS_BY_NOTHING || key->by == HS_BY_DEVICE))
-		key->by = HS_BY_CONNTRACK;
+	mask = -nonzero((__u64)ct);
+	ip4 = nonzero(key->family ^ 4) - 1;
+	first = (__u64)&ct->tuplehash[0].tuple.src.u3;
+	second = (__u64)&ct->tuplehash[1].tuple.src.u3;
+	/* enum ip_conntrack_info: 3 and 4 are of a reply */
+	swap = (first ^ second) & -(__u64)(((skb->_nfct & ~NFCT_PTRMASK) + 1) >> 2);
+	known = untranslate(key->saddr, first ^ swap, mask, ip4) |
+		untranslate(key->daddr, second ^ swap, mask, ip4);
+	/* The journey and the socket tell more. */
+	known &= nonzero(key->by ^ HS_BY_JOURNEY) & nonzero(key->by ^ HS_BY_SOCKET);
+	key->by ^= (key->by ^ HS_BY_CONNTRACK) & -known;
 }
 
 /* A dropped packet is always worth its record, until this many are alike: then

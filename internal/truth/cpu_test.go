@@ -87,3 +87,39 @@ func pressure(t *testing.T, c *lab.Container) time.Duration {
 	}
 	return time.Duration(us) * time.Microsecond
 }
+
+// Two containers send by way of one CPU's softirq, one of them nine times as much as
+// the other: its share of that CPU's backlog is its share of the datagrams.
+func TestWhoseBacklogItIs(t *testing.T) {
+	const heavy, light, cpu = 27_000, 3_000, 1
+	p := sharedPair(t)
+	lab.BridgeNF(t, false)
+	batch := p.shop.Container(lab.ContainerSpec{Name: "batch", Networks: []*lab.Network{p.net}})
+	for _, c := range []*lab.Container{batch, p.client, p.web} {
+		wantOK(t, batch.Run("udp", "--count", "3", p.at), 3)
+		lab.ReceiveOn(t, c.Links[0].HostName, cpu)
+	}
+	tr := begin(t, pipeline.Options{})
+	load := batch.Start("udp", "--echo=false", "--count", strconv.Itoa(heavy), "--rate", "9000", p.at)
+	wantOK(t, p.client.Run("udp", "--echo=false", "--count", strconv.Itoa(light), "--rate", "1000", p.at), light)
+	wantOK(t, load.Wait(), heavy)
+	r := tr.end()
+	for _, c := range r.Snapshot.HostStats.Softnet {
+		t.Logf("CPU %d: %+v", c.CPU, c.Backlog)
+		if c.CPU != cpu {
+			continue
+		}
+		if c.Backlog == nil || share(c.Backlog.Packets, 2*(heavy+light)) < 0.99 || len(c.Backlog.Shares) < 2 {
+			t.Fatalf("of %d datagrams, each in two backlogs: %+v", heavy+light, c.Backlog)
+		}
+		for i, want := range []struct {
+			name  string
+			share float64
+		}{{batch.Name, 0.9}, {p.client.Name, 0.1}} {
+			if got := c.Backlog.Shares[i]; got.Name != want.name || got.Share < want.share-0.005 || got.Share > want.share+0.005 {
+				t.Errorf("%+v, want %.2f of %s", got, want.share, want.name)
+			}
+		}
+	}
+	t.Logf("lost %v, missed runs %d", r.Counts.Lost, r.Counts.Notes["missed_runs"])
+}
