@@ -145,16 +145,17 @@ inline_ __u32 untranslate(__u8 *addr, __u64 end, __u32 mask, __u32 ip4)
 	return nonzero(other);
 }
 
-/* A packet between two translations has an address that is no end's own. */
-inline_ void ends_by_conntrack(struct hs_drop_key *key, struct sk_buff *skb)
+/* A packet between two translations has an address that is no end's own: whether that
+ * was so. */
+inline_ __u32 ends_by_conntrack(struct hs_drop_key *key, struct sk_buff *skb)
 {
 	__u64 first, second, swap;
-	__u32 mask, ip4, known;
 	struct nf_conn *ct;
+	__u32 mask, ip4;
 
 	if (!bpf_core_field_exists(struct nf_conn, tuplehash) ||
 	    !bpf_core_field_exists(struct sk_buff, _nfct))
-		return;
+		return 0;
 	ct = (void *)(skb->_nfct & NFCT_PTRMASK);
 	mask = -nonzero((__u64)ct);
 	ip4 = nonzero(key->family ^ 4) - 1;
@@ -162,11 +163,8 @@ inline_ void ends_by_conntrack(struct hs_drop_key *key, struct sk_buff *skb)
 	second = (__u64)&ct->tuplehash[1].tuple.src.u3;
 	/* enum ip_conntrack_info: 3 and 4 are of a reply */
 	swap = (first ^ second) & -(__u64)(((skb->_nfct & ~NFCT_PTRMASK) + 1) >> 2);
-	known = untranslate(key->saddr, first ^ swap, mask, ip4) |
-		untranslate(key->daddr, second ^ swap, mask, ip4);
-	/* The journey and the socket tell more. */
-	known &= nonzero(key->by ^ HS_BY_JOURNEY) & nonzero(key->by ^ HS_BY_SOCKET);
-	key->by ^= (key->by ^ HS_BY_CONNTRACK) & -known;
+	return untranslate(key->saddr, first ^ swap, mask, ip4) |
+	       untranslate(key->daddr, second ^ swap, mask, ip4);
 }
 
 /* A dropped packet is always worth its record, until this many are alike: then
@@ -180,6 +178,7 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	struct hs_drop_key key = { .location = location, .reason = reason };
 	struct hs_drop *seen, new = { .count = 1, .stack = -1 };
 	struct hs_packet p;
+	__u32 translated;
 
 	if (!read_packet(skb, HEADER_NETWORK, &p) && !read_packet(skb, HEADER_DATA, &p))
 		return; /* no IP packet: ARP, a netlink message, a Unix socket's */
@@ -191,13 +190,16 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	key.tcp_flags = p.tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN);
 	copy_addr(key.saddr, p.tuple.saddr);
 	copy_addr(key.daddr, p.tuple.daddr);
+	translated = ends_by_conntrack(&key, skb);
 	if (slot)
 		owner_by_journey(&key, slot);
 	else if (l)
 		owner_by_listener(&key, l);
 	else
 		owner_by_place(&key, skb);
-	ends_by_conntrack(&key, skb);
+	/* The journey and the socket tell more. */
+	translated &= nonzero(key.by ^ HS_BY_JOURNEY) & nonzero(key.by ^ HS_BY_SOCKET);
+	key.by ^= (key.by ^ HS_BY_CONNTRACK) & -translated;
 	seen = bpf_map_lookup_elem(&hs_drops, &key);
 	if (!seen) {
 		new.last_ns = bpf_ktime_get_ns();
