@@ -124,9 +124,9 @@ var mutants = []mutant{
 		truthTest, "TestAnswerInTwoHalves",
 	},
 	{
-		"a request before the answer counts as an exchange", "bpf/exchanges.h",
-		"__u8 flags = crossed ? HS_EF_PIPELINED : 0;", "__u8 flags = 0;",
-		truthTest, "TestSummaryOfWhatIsNoExchange/now_and_then",
+		"a connection that never takes turns is not called a stream", "bpf/exchanges.h",
+		"if (c->crossings >= STREAM_CROSSINGS)", "if (false)",
+		truthTest, "TestSummaryOfWhatIsNoExchange/multiplexed",
 	},
 	{
 		"an answer of a name server is not told", "bpf/dns.h",

@@ -18,11 +18,17 @@ import (
 const (
 	floodRate  = 100_000 // drops a second
 	floodShare = 0.5
+
+	softirqRound = 64 // packets at most (net.core.dev_weight)
 )
 
 // A rule drops a flood of datagrams, where they leave their container and where they
 // have passed a veth. Each is counted, in a few groups; neither the ring, in which each
 // drop of a tracked packet would have its record, nor the terminal fills up.
+//
+// Behind the veth a softirq drops them, for which now and then no program runs (see
+// withoutTimers, and missed_runs): so it was for 42 of 800,000 in one of 24 runs. Such
+// a packet's journey is told as lost, which makes up the count.
 func TestFloodOfDrops(t *testing.T) {
 	p := sharedPair(t)
 	lab.BridgeNF(t, true)
@@ -43,8 +49,12 @@ func TestFloodOfDrops(t *testing.T) {
 			n := r.Counts
 			t.Logf("%d dropped, %.0f/s, untraced %.0f/s; counted %d in %d groups; %d emitted, %d suppressed, lost %v, missed runs %d", want,
 				rate, alone, got, len(rows), n.Emitted, n.Suppressed, n.Lost, n.Notes["missed_runs"])
-			if got != want || want < floodCount/2 {
-				t.Errorf("%d drops, the rule dropped %d", got, want)
+			unseen := n.Lost["evicted"]
+			if got+unseen != want || want < floodCount/2 {
+				t.Errorf("%d drops and %d that were not seen, the rule dropped %d", got, unseen, want)
+			}
+			if unseen > softirqRound {
+				t.Errorf("%d drops were not seen", unseen)
 			}
 			if rate < min(floodRate, floodShare*alone) {
 				t.Errorf("%.0f drops a second, untraced %.0f", rate, alone)
