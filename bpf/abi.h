@@ -177,6 +177,7 @@ enum hs_drop_by {
 	HS_BY_JOURNEY = 1,
 	HS_BY_SOCKET = 2,
 	HS_BY_DEVICE = 3,
+	HS_BY_CONNTRACK = 4, /* which knew the ends behind translated addresses */
 };
 
 /* Whether connection tracking knew a packet that netfilter dropped. */

@@ -2,8 +2,8 @@
 /*
  * Every dropped packet is counted, tracked or not: by reason, place and owner.
  * The owner is known by the packet's journey, else by its socket, else by the
- * device that it was at; who else is left to user space, which has the
- * addresses.
+ * device that it was at, or by connection tracking where an address is translated;
+ * who else is left to user space, which has the addresses.
  */
 #ifndef HOPSCOPE_DROPS_H
 #define HOPSCOPE_DROPS_H
@@ -123,6 +123,50 @@ inline_ __u8 tracked(struct sk_buff *skb, __u32 reason)
 	return skb->_nfct & NFCT_PTRMASK ? HS_T_TRACKED : HS_T_UNTRACKED;
 }
 
+/* Puts the address of an end as connection tracking has it in place of the packet's,
+ * where mask has all bits; whether it is another one. An IPv4 address is the first word
+ * there, the last one here. Without a branch, as all of this: see quiet. */
+inline_ __u32 untranslate(__u8 *addr, __u64 end, __u32 mask, __u32 ip4)
+{
+	__u32 real[4] = {}, *seen = (void *)addr, other = 0;
+	int i;
+
+	bpf_probe_read_kernel(real, sizeof(real), (void *)end);
+	real[3] ^= (real[3] ^ real[0]) & ip4;
+	real[2] ^= (real[2] ^ bpf_htonl(0xffff)) & ip4;
+	real[1] &= ~ip4;
+	real[0] &= ~ip4;
+	for (i = 0; i < 4; i++) {
+		__u32 differ = (seen[i] ^ real[i]) & mask;
+
+		other |= differ;
+		seen[i] ^= differ;
+	}
+	return nonzero(other);
+}
+
+/* A packet between two translations has an address that is no end's own: whether that
+ * was so. */
+inline_ __u32 ends_by_conntrack(struct hs_drop_key *key, struct sk_buff *skb)
+{
+	__u64 first, second, swap;
+	struct nf_conn *ct;
+	__u32 mask, ip4;
+
+	if (!bpf_core_field_exists(struct nf_conn, tuplehash) ||
+	    !bpf_core_field_exists(struct sk_buff, _nfct))
+		return 0;
+	ct = (void *)(skb->_nfct & NFCT_PTRMASK);
+	mask = -nonzero((__u64)ct);
+	ip4 = nonzero(key->family ^ 4) - 1;
+	first = (__u64)&ct->tuplehash[0].tuple.src.u3;
+	second = (__u64)&ct->tuplehash[1].tuple.src.u3;
+	/* enum ip_conntrack_info: 3 and 4 are of a reply */
+	swap = (first ^ second) & -(__u64)(((skb->_nfct & ~NFCT_PTRMASK) + 1) >> 2);
+	return untranslate(key->saddr, first ^ swap, mask, ip4) |
+	       untranslate(key->daddr, second ^ swap, mask, ip4);
+}
+
 /* A dropped packet is always worth its record, until this many are alike: then
  * records are left out as those of others are, for a flood would fill the ring.
  * Each is counted in any case. */
@@ -134,6 +178,7 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	struct hs_drop_key key = { .location = location, .reason = reason };
 	struct hs_drop *seen, new = { .count = 1, .stack = -1 };
 	struct hs_packet p;
+	__u32 translated;
 
 	if (!read_packet(skb, HEADER_NETWORK, &p) && !read_packet(skb, HEADER_DATA, &p))
 		return; /* no IP packet: ARP, a netlink message, a Unix socket's */
@@ -145,12 +190,16 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	key.tcp_flags = p.tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN);
 	copy_addr(key.saddr, p.tuple.saddr);
 	copy_addr(key.daddr, p.tuple.daddr);
+	translated = ends_by_conntrack(&key, skb);
 	if (slot)
 		owner_by_journey(&key, slot);
 	else if (l)
 		owner_by_listener(&key, l);
 	else
 		owner_by_place(&key, skb);
+	/* The journey and the socket tell more. */
+	translated &= nonzero(key.by ^ HS_BY_JOURNEY) & nonzero(key.by ^ HS_BY_SOCKET);
+	key.by ^= (key.by ^ HS_BY_CONNTRACK) & -translated;
 	seen = bpf_map_lookup_elem(&hs_drops, &key);
 	if (!seen) {
 		new.last_ns = bpf_ktime_get_ns();

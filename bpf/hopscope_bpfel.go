@@ -133,10 +133,11 @@ type HopscopeHsDrop struct {
 type HopscopeHsDropBy uint32
 
 const (
-	HopscopeHsDropByHS_BY_NOTHING HopscopeHsDropBy = 0
-	HopscopeHsDropByHS_BY_JOURNEY HopscopeHsDropBy = 1
-	HopscopeHsDropByHS_BY_SOCKET  HopscopeHsDropBy = 2
-	HopscopeHsDropByHS_BY_DEVICE  HopscopeHsDropBy = 3
+	HopscopeHsDropByHS_BY_NOTHING   HopscopeHsDropBy = 0
+	HopscopeHsDropByHS_BY_JOURNEY   HopscopeHsDropBy = 1
+	HopscopeHsDropByHS_BY_SOCKET    HopscopeHsDropBy = 2
+	HopscopeHsDropByHS_BY_DEVICE    HopscopeHsDropBy = 3
+	HopscopeHsDropByHS_BY_CONNTRACK HopscopeHsDropBy = 4
 )
 
 type HopscopeHsDropKey struct {

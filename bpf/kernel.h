@@ -185,6 +185,28 @@ struct sk_buff {
 	unsigned char *data;
 } CORE;
 
+/* include/net/netfilter/nf_conntrack_tuple.h, nf_conntrack.h: a connection's first
+ * sender is the source in the original direction, who answers it in the reply's. */
+union nf_inet_addr {
+	__u32 all[4];
+} CORE;
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+} CORE;
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+} CORE;
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+} CORE;
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2];
+} CORE;
+
 /* What TCP notes of a segment for itself. */
 struct tcp_skb_cb {
 	__u32 seq;

@@ -21,7 +21,7 @@ type outputFlags struct {
 
 func (o *outputFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.format, "format", "table", "table, json or folded")
-	flags.BoolVar(&o.explain, "explain", false, "say what each drop reason means, and what mends it")
+	flags.BoolVar(&o.explain, "explain", false, "say what each drop reason and kind of retransmission means, and what mends it")
 	flags.StringVar(&o.color, "color", "auto", "auto, always or never")
 }
 

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -76,4 +77,12 @@ func vethsIn(path string) ([]*netlink.LinkAttrs, error) {
 		return nil
 	})
 	return veths, err
+}
+
+// ReceiveOn has one CPU's softirq take in what a veth of the host's, which goes with
+// the test, hands on from its peer (Documentation/networking/scaling.rst, "RPS").
+func ReceiveOn(t TB, dev string, cpu int) {
+	t.Helper()
+	path := fmt.Sprintf("/sys/class/net/%s/queues/rx-0/rps_cpus", dev)
+	must(t, os.WriteFile(path, fmt.Appendf(nil, "%x", 1<<cpu), 0), "receive from %s on CPU %d", dev, cpu)
 }

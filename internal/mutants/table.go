@@ -99,6 +99,41 @@ var mutants = []mutant{
 		truthTest, "TestRetransmitsAreTheKernels",
 	},
 	{
+		"a timeout's retransmission counts as a fast one", "bpf/retransmits.h",
+		"return HS_X_RTO;", "return HS_X_FAST;",
+		truthTest, "TestKindsOfRetransmission/rto",
+	},
+	{
+		"a tail loss probe counts as a timeout's", "bpf/retransmits.h",
+		"? HS_X_TLP : HS_X_OTHER;", "? HS_X_RTO : HS_X_OTHER;",
+		truthTest, "TestKindsOfRetransmission/tlp",
+	},
+	{
+		"a SYN-ACK that is sent again counts as a SYN", "bpf/retransmits.h",
+		"HS_X_SYNACK, 1);", "HS_X_SYN, 1);",
+		truthTest, "TestKindsOfRetransmission/synack",
+	},
+	{
+		"a translated address is taken for an end's own", "bpf/drops.h",
+		"translated = ends_by_conntrack(&key, skb);", "translated = 0;",
+		truthTest, "TestDropsKnowTheirOwner/behind_SNAT",
+	},
+	{
+		"the last byte of an answer is not waited for", "bpf/exchanges.h",
+		"	x->answer_end_ns = now;\n", "	if (!x->answer_end_ns)\n		x->answer_end_ns = now;\n",
+		truthTest, "TestAnswerInTwoHalves",
+	},
+	{
+		"a connection that never takes turns is not called a stream", "bpf/exchanges.h",
+		"if (c->crossings >= STREAM_CROSSINGS)", "if (false)",
+		truthTest, "TestSummaryOfWhatIsNoExchange/multiplexed",
+	},
+	{
+		"an answer of a name server is not told", "bpf/dns.h",
+		"if (unread || h.flags & bpf_htons(DNS_ANSWER))", "if (unread)",
+		truthTest, "TestDNSIsCountedExactly",
+	},
+	{
 		"what is in flight is not counted", "pkg/probe/counts.go",
 		"InFlight:   inFlight,", "InFlight:   0 * inFlight,",
 		truthTest, "TestInFlightIsWhatTheQueueHolds",
@@ -149,6 +184,21 @@ var mutants = []mutant{
 		"the tail is the whole", "pkg/model/tail.go",
 		"tailQuantile = 0.99", "tailQuantile = 0.0",
 		"pkg/model", "TestTailShare",
+	},
+	{
+		"a request's wait for its reader is the application's", "pkg/exchange/part.go",
+		"s.to(PartServerRecv, r.RequestRead)", "s.to(PartApp, r.RequestRead)",
+		"pkg/exchange", "TestBothEnds",
+	},
+	{
+		"a client outside is told as if it had been seen", "pkg/exchange/assemble.go",
+		"		return ViewServer\n", "		return ViewBoth\n",
+		"pkg/exchange", "TestOneEnd",
+	},
+	{
+		"an answer belongs to whichever name server was asked first", "pkg/dns/pairer.go",
+		"if e.Value.(*waiting).Resolver == m.Remote {", "if e.Value.(*waiting).Resolver.IsValid() {",
+		"pkg/dns", "TestPairer",
 	},
 	{
 		"a capture does not keep weights", "pkg/capture/dictionary.go",

@@ -1,6 +1,7 @@
 package truth
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
 
@@ -86,4 +88,110 @@ func pressure(t *testing.T, c *lab.Container) time.Duration {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return time.Duration(us) * time.Microsecond
+}
+
+// Two containers send by way of one CPU's softirq, one of them nine times as much as
+// the other: its share of that CPU's backlog is its share of the datagrams.
+func TestWhoseBacklogItIs(t *testing.T) {
+	const heavy, light, cpu = 27_000, 3_000, 1
+	p := sharedPair(t)
+	lab.BridgeNF(t, false)
+	batch := p.shop.Container(lab.ContainerSpec{Name: "batch", Networks: []*lab.Network{p.net}})
+	for _, c := range []*lab.Container{batch, p.client, p.web} {
+		wantOK(t, batch.Run("udp", "--count", "3", p.at), 3)
+		lab.ReceiveOn(t, c.Links[0].HostName, cpu)
+	}
+	tr := begin(t, pipeline.Options{})
+	load := batch.Start("udp", "--echo=false", "--count", strconv.Itoa(heavy), "--rate", "9000", p.at)
+	wantOK(t, p.client.Run("udp", "--echo=false", "--count", strconv.Itoa(light), "--rate", "1000", p.at), light)
+	wantOK(t, load.Wait(), heavy)
+	r := tr.end()
+	for _, c := range r.Snapshot.HostStats.Softnet {
+		t.Logf("CPU %d: %+v", c.CPU, c.Backlog)
+		if c.CPU != cpu {
+			continue
+		}
+		if c.Backlog == nil || share(c.Backlog.Packets, 2*(heavy+light)) < 0.99 || len(c.Backlog.Shares) < 2 {
+			t.Fatalf("of %d datagrams, each in two backlogs: %+v", heavy+light, c.Backlog)
+		}
+		for i, want := range []struct {
+			name  string
+			share float64
+		}{{batch.Name, 0.9}, {p.client.Name, 0.1}} {
+			if got := c.Backlog.Shares[i]; got.Name != want.name || got.Share < want.share-0.005 || got.Share > want.share+0.005 {
+				t.Errorf("%+v, want %.2f of %s", got, want.share, want.name)
+			}
+		}
+	}
+	t.Logf("lost %v, missed runs %d", r.Counts.Lost, r.Counts.Notes["missed_runs"])
+}
+
+// One CPU's softirq has more to do than it can, nearly all of it for one of two
+// containers: what its full backlog dropped is told as the kernel counts it, and whose
+// it is.
+func TestFullBacklog(t *testing.T) {
+	const cpu = 1
+	p := sharedPair(t)
+	lab.BridgeNF(t, true)
+	batch := p.shop.Container(lab.ContainerSpec{Name: "batch", Networks: []*lab.Network{p.net}})
+	wantOK(t, batch.Run("udp", "--count", "3", p.at), 3)
+	for _, c := range []*lab.Container{batch, p.client} {
+		lab.ReceiveOn(t, c.Links[0].HostName, cpu)
+	}
+	lab.LongChain(t, lab.Chain{Netns: lab.HostNetns, Hook: "forward"}, 4000)
+	before := backlogDrops(t, cpu)
+	tr := begin(t, pipeline.Options{})
+	var loads []*lab.Load
+	for range 6 { // what one has under way, its send buffer bounds
+		loads = append(loads, batch.Start("udp", "--echo=false", "--count", "20000", p.at))
+	}
+	p.client.Run("udp", "--echo=false", "--count", "300", "--rate", "300", p.at)
+	for _, l := range loads {
+		l.Wait()
+	}
+	r := tr.end()
+	want := backlogDrops(t, cpu) - before
+	var told, ofBatch uint64
+	for _, d := range r.Snapshot.Drops {
+		if d.Reason != "CPU_BACKLOG" {
+			continue // web does not read as fast either
+		}
+		told += d.Count
+		if text(d.Container) == batch.Name {
+			ofBatch += d.Count
+		}
+		if d.Hop != "backlog" || d.Container == nil {
+			t.Errorf("%d dropped in %s @ %s of %s", d.Count, d.Hop, d.Where, text(d.Container))
+		}
+	}
+	counted := r.softnet(cpu)
+	t.Logf("the backlog of CPU %d dropped %d, counted %d, told %d, %d of them batch's; %+v", cpu, want, counted.Dropped, told, ofBatch, counted.Backlog)
+	if counted.Dropped != want || told != want || want < leastLost || share(ofBatch, told) < 0.9 {
+		t.Errorf("softnet_stat tells %d drops, counted %d, told %d, of batch %d", want, counted.Dropped, told, ofBatch)
+	}
+	r.wantFinding(t, "softirq", fmt.Sprintf("the backlog of CPU %d was full", cpu), "of its packets belong to "+batch.Name)
+}
+
+func (r result) softnet(cpu uint32) model.SoftnetStats {
+	for _, c := range r.Snapshot.HostStats.Softnet {
+		if c.CPU == cpu {
+			return c
+		}
+	}
+	return model.SoftnetStats{}
+}
+
+// backlogDrops is how many packets found a CPU's backlog full: the second column of
+// its line, in base 16 (net/core/net-procfs.c, softnet_seq_show).
+func backlogDrops(t *testing.T, cpu int) uint64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/softnet_stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseUint(strings.Fields(strings.Split(string(text), "\n")[cpu])[1], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

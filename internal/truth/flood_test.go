@@ -2,39 +2,100 @@ package truth
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/export"
 	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
 
-// A rule drops a flood of datagrams. Each is counted, in a few groups, and the
-// ring, in which each drop would have its record, does not fill up.
+// What a flood is to be, or what a slow day makes of it: a part of what the same
+// senders get dropped when nobody traces.
+const (
+	floodRate  = 100_000 // drops a second
+	floodShare = 0.5
+
+	softirqRound = 64 // packets at most (net.core.dev_weight)
+)
+
+// A rule drops a flood of datagrams, where they leave their container and where they
+// have passed a veth. Each is counted, in a few groups; neither the ring, in which each
+// drop of a tracked packet would have its record, nor the terminal fills up.
+//
+// Behind the veth a softirq drops them, for which now and then no program runs (see
+// withoutTimers, and missed_runs): so it was for 42 of 800,000 in one of 24 runs. Such
+// a packet's journey is told as lost, which makes up the count.
 func TestFloodOfDrops(t *testing.T) {
 	p := sharedPair(t)
 	lab.BridgeNF(t, true)
-	const datagrams = 400_000
-	dropped := lab.DropRuleAt(t, lab.Chain{Netns: lab.HostNetns, Hook: "prerouting", Priority: -300}, "ip saddr "+p.client.IP(p.net).String()+" udp dport 8000")
-	tr := begin(t, pipeline.Options{})
-	start := time.Now()
-	p.client.Run("udp", "--echo=false", "--count", fmt.Sprint(datagrams), "--duration", "20s", p.at)
-	took := time.Since(start)
-	r := tr.end()
-	want := dropped()
-	got, rows := p.netfilterDrops(r)
-	c := r.Counts
-	t.Logf("%d dropped in %v, %.0f/s; counted %d in %d groups; %d emitted, %d suppressed, lost %v", want, took,
-		float64(want)/took.Seconds(), got, len(rows), c.Emitted, c.Suppressed, c.Lost)
-	if got != want || want < datagrams/2 {
-		t.Errorf("%d drops, the rule dropped %d", got, want)
+	for _, c := range []struct {
+		name  string
+		chain lab.Chain
+	}{
+		{"in the container", lab.Chain{Netns: p.client.Netns, Hook: "output"}},
+		{"behind the veth", lab.Chain{Netns: lab.HostNetns, Hook: "prerouting", Priority: -300}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dropped := lab.DropRuleAt(t, c.chain, "ip saddr "+p.client.IP(p.net).String()+" udp dport 8000")
+			alone, _ := p.flood(dropped)
+			tr := begin(t, pipeline.Options{})
+			rate, want := p.flood(dropped)
+			r := tr.end()
+			got, rows := p.netfilterDrops(r)
+			n := r.Counts
+			t.Logf("%d dropped, %.0f/s, untraced %.0f/s; counted %d in %d groups; %d emitted, %d suppressed, lost %v, missed runs %d", want,
+				rate, alone, got, len(rows), n.Emitted, n.Suppressed, n.Lost, n.Notes["missed_runs"])
+			unseen := n.Lost["evicted"]
+			if got+unseen != want || want < floodCount/2 {
+				t.Errorf("%d drops and %d that were not seen, the rule dropped %d", got, unseen, want)
+			}
+			if unseen > softirqRound {
+				t.Errorf("%d drops were not seen", unseen)
+			}
+			if rate < min(floodRate, floodShare*alone) {
+				t.Errorf("%.0f drops a second, untraced %.0f", rate, alone)
+			}
+			if len(rows) > 3 || n.Lost["ring_full"] != 0 || n.Notes["drops_ungrouped"] != 0 {
+				t.Errorf("%d groups, %d lost in the ring, %d drops without a group", len(rows), n.Lost["ring_full"], n.Notes["drops_ungrouped"])
+			}
+			wantFewLines(t, r)
+			r.WantExact(t)
+		})
 	}
-	if len(rows) > 3 || c.Lost["ring_full"] != 0 || c.Notes["drops_ungrouped"] != 0 {
-		t.Errorf("%d groups, %d lost in the ring, %d drops without a group", len(rows), c.Lost["ring_full"], c.Notes["drops_ungrouped"])
+}
+
+const floodCount = 800_000 // of two senders
+
+// flood has two senders send as fast as they can, and counts what was dropped.
+func (p *pair) flood(dropped func() uint64) (rate float64, n uint64) {
+	before, start := dropped(), time.Now()
+	args := []string{"udp", "--echo=false", "--count", fmt.Sprint(floodCount / 2), "--duration", "10s", p.at}
+	first, second := p.client.Start(args...), p.client.Start(args...)
+	first.Wait()
+	second.Wait()
+	n = dropped() - before
+	return float64(n) / time.Since(start).Seconds(), n
+}
+
+// wantFewLines: what the terminal tells of a flood, explained, is a few lines.
+func wantFewLines(t *testing.T, r result) {
+	t.Helper()
+	lines := func(s model.Snapshot) int {
+		var out strings.Builder
+		if err := export.Table(&out, s, export.Options{Width: 120, Explain: true}); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(out.String(), "\n")
 	}
-	r.WantExact(t)
+	without := r.Snapshot
+	without.Drops = nil
+	if n := lines(r.Snapshot) - lines(without); n > 20 {
+		t.Errorf("%d lines on the terminal", n)
+	}
 }
 
 // A queue drops segments of a bulk transfer: its counter is told as it is, and

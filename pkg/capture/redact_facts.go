@@ -73,7 +73,7 @@ func (x *redactor) field(field, s string) string {
 	case "Port.HowServed":
 		return x.served(s)
 	case "DropCount.Attributed":
-		return x.keep("by", s, "journey", "socket", "device", "address", "counter", "none")
+		return x.keep("by", s, "journey", "socket", "device", "conntrack", "address", "counter", "none")
 	case "CounterKey.Kind", "CounterKey.Qdisc", "CounterKey.Hook", "CounterKey.Stage":
 		return s // names that only the kernel and this program give
 	case "Namespace.Name":

@@ -2,6 +2,7 @@ package export
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hopscope/hopscope/pkg/dropreason"
 	"github.com/hopscope/hopscope/pkg/model"
@@ -20,7 +21,26 @@ func explainDrops(p *page, drops []model.Drop) {
 			p.paragraph("  ", "    ", d.Reason+": not explained here; the function that freed the packet tells more", p.styles.dim)
 			continue
 		}
-		p.paragraph("  ", "    ", d.Reason+": "+r.Meaning, p.styles.plain)
-		p.paragraph("    mend: ", "    ", r.Mend, p.styles.plain)
+		explain(p, d.Reason, r)
 	}
+}
+
+// explainRetransmits says of each kind of retransmission that was met what it means.
+func explainRetransmits(p *page, sides []model.TCP) {
+	var told []string
+	for i := range sides {
+		for _, k := range met(sides[i].Retransmits.RetransmitKinds) {
+			r, ok := dropreason.FindRetransmit(strings.ReplaceAll(k.name, "-", ""))
+			if !ok || slices.Contains(told, k.name) {
+				continue
+			}
+			told = append(told, k.name)
+			explain(p, k.name, r)
+		}
+	}
+}
+
+func explain(p *page, name string, r dropreason.Reason) {
+	p.paragraph("  ", "    ", name+": "+r.Meaning, p.styles.plain)
+	p.paragraph("    mend: ", "    ", r.Mend, p.styles.plain)
 }

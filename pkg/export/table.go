@@ -31,7 +31,7 @@ type Options struct {
 	Width   int // columns of the terminal; 0: unknown, 80
 	Color   bool
 	Paths   int  // paths that are shown hop by hop; 0: 5
-	Explain bool // say what drop reasons mean
+	Explain bool // say what drop reasons and kinds of retransmissions mean
 }
 
 func (o Options) width() int {
@@ -62,6 +62,9 @@ func Table(w io.Writer, s model.Snapshot, o Options) error {
 	exchanges(p, s, o.paths())
 	paths(p, s, o.paths())
 	tcp(p, s)
+	if o.Explain {
+		explainRetransmits(p, s.TCP)
+	}
 	nameServers(p, s)
 	drops(p, s)
 	if o.Explain {

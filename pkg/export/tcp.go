@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hopscope/hopscope/pkg/model"
@@ -69,15 +70,22 @@ func retransmitted(t *model.TCP) string {
 		return "none retransmitted"
 	}
 	var kinds []string
-	for _, k := range []struct {
-		name string
-		n    uint64
-	}{{"RTO", r.RTO}, {"fast", r.Fast}, {"TLP", r.TLP}, {"SYN", r.SYN}, {"SYN-ACK", r.SYNACK}, {"other", r.Other}} {
-		if k.n > 0 {
-			kinds = append(kinds, fmt.Sprintf("%s %s", k.name, human.Count(k.n)))
-		}
+	for _, k := range met(r.RetransmitKinds) {
+		kinds = append(kinds, fmt.Sprintf("%s %s", k.name, human.Count(k.n)))
 	}
 	return fmt.Sprintf("%s retransmitted (%s)", human.Count(r.Total), strings.Join(kinds, ", ")) + lostAt(r.LostAt)
+}
+
+// kindCount is how many segments were sent again for one reason.
+type kindCount struct {
+	name string
+	n    uint64
+}
+
+// met are the kinds of which there are any.
+func met(r model.RetransmitKinds) []kindCount {
+	all := []kindCount{{"RTO", r.RTO}, {"fast", r.Fast}, {"TLP", r.TLP}, {"SYN", r.SYN}, {"SYN-ACK", r.SYNACK}, {"other", r.Other}}
+	return slices.DeleteFunc(all, func(k kindCount) bool { return k.n == 0 })
 }
 
 // lostAt tells where most of the originals died.

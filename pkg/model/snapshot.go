@@ -282,7 +282,7 @@ type Drop struct {
 	Stack        []string `json:"stack"`
 	Stage        *string  `json:"stage"`         // raw, conntrack, mangle, dnat, filter, snat; null unless netfilter dropped them
 	Rule         *string  `json:"rule"`          // inferred: the only one whose counter moved alike
-	AttributedBy string   `json:"attributed_by"` // journey, socket, device, address, counter, none
+	AttributedBy string   `json:"attributed_by"` // journey, socket, device, conntrack, address, counter, none
 
 	LastAt time.Time `json:"-"` // the end of the last second that had one, for those who watch; zero: unknown
 }

@@ -24,7 +24,7 @@ type Drop struct {
 	Point      uint8  // last stop of a tracked packet, see journey.Point
 	Stop       uint8  // its flags, see journey.StopFlags
 	Track      uint8  // enum hs_track; 0 unless netfilter dropped it
-	Attributed string // journey, socket, device, none
+	Attributed string // journey, socket, device, conntrack, none
 	Count      uint64
 }
 
@@ -51,10 +51,11 @@ type Resets struct {
 }
 
 var attributions = map[bpf.HopscopeHsDropBy]string{
-	bpf.HopscopeHsDropByHS_BY_NOTHING: "none",
-	bpf.HopscopeHsDropByHS_BY_JOURNEY: "journey",
-	bpf.HopscopeHsDropByHS_BY_SOCKET:  "socket",
-	bpf.HopscopeHsDropByHS_BY_DEVICE:  "device",
+	bpf.HopscopeHsDropByHS_BY_NOTHING:   "none",
+	bpf.HopscopeHsDropByHS_BY_JOURNEY:   "journey",
+	bpf.HopscopeHsDropByHS_BY_SOCKET:    "socket",
+	bpf.HopscopeHsDropByHS_BY_DEVICE:    "device",
+	bpf.HopscopeHsDropByHS_BY_CONNTRACK: "conntrack",
 }
 
 var retransmitKinds = map[bpf.HopscopeHsRetransmit]string{

@@ -20,6 +20,7 @@ type server struct {
 	response int
 	upstream string
 	reset    int
+	pause    time.Duration
 	tally    *tally
 }
 
@@ -32,6 +33,7 @@ func serve(ctx context.Context, args []string) (outcome.Result, error) {
 	flags.IntVar(&s.response, "response", 64, "bytes of a response whose client does not say")
 	flags.StringVar(&s.upstream, "upstream", "", "HOST:PORT that is asked before each response")
 	flags.IntVar(&s.reset, "reset", 0, "answer each N-th connection with a reset, 0: none")
+	flags.DurationVar(&s.pause, "pause", 0, "send each response in two halves, this long apart")
 	duration := flags.Duration("duration", time.Hour, "stop after this time")
 	_ = flags.Parse(args) // ExitOnError: it does not return an error
 
@@ -131,7 +133,16 @@ func (s *server) answer(ctx context.Context, conn net.Conn, reader io.Reader, ne
 	if req.want == 0 {
 		req.want = s.response
 	}
-	if _, err := conn.Write(make([]byte, req.want)); err != nil {
+	response := make([]byte, req.want)
+	if s.pause > 0 {
+		half := len(response) / 2
+		if _, err := conn.Write(response[:half]); err != nil {
+			return err
+		}
+		response = response[half:]
+		pause(s.pause)
+	}
+	if _, err := conn.Write(response); err != nil {
 		return err
 	}
 	s.tally.done(req.want, req.size)

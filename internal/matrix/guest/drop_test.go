@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/inventory"
 	"github.com/hopscope/hopscope/pkg/journey"
+	"github.com/hopscope/hopscope/pkg/model"
 )
 
 // A rule of the host drops datagrams: each is a journey that ends in forward,
@@ -46,11 +48,55 @@ table ip filter {
 	setSysctl(t, s.host, most, "1")
 	t.Cleanup(func() { setSysctl(t, s.host, most, strings.TrimSpace(string(before))) })
 	counted := conntrackDrops(t)
+	_, _ = s.probe.Drops()
 	n := s.wantFiltered(t, "prerouting @ host")
 	if counted = conntrackDrops(t) - counted; counted != n {
 		t.Errorf("%d journeys dropped, conntrack counts %d", n, counted)
 	}
+	s.wantStage(t, model.StageConntrack, counted)
 }
+
+// wantStage has the model tell of what netfilter dropped since the probe was asked
+// last: all of it in one stage.
+func (s scene) wantStage(t *testing.T, stage model.Stage, want uint64) {
+	t.Helper()
+	drops, err := s.probe.Drops()
+	must(t, err, "drops")
+	agg := model.New(model.Limits{})
+	for _, d := range drops {
+		agg.AddDrops(model.DropCount{
+			Reason: d.Reason, Location: d.Location, Stack: d.Stack, Place: journey.Place{Netns: d.Netns, Ifindex: d.Ifindex},
+			Point: journey.Point(d.Point), Src: d.Src, Dst: d.Dst, Port: d.Port, Proto: d.Proto,
+			Track: model.Track(d.Track), Attributed: d.Attributed, Count: d.Count,
+		})
+	}
+	agg.AddCounters([]model.CounterCount{
+		{CounterKey: model.CounterKey{Kind: model.CountConntrackMax}, N: 1},
+		{CounterKey: model.CounterKey{Kind: model.CountConntrackDrop}, N: want},
+	})
+	var told uint64
+	for _, d := range agg.Snapshot(nobody{}, model.Meta{Symbols: s.probe}).Drops {
+		if d.Reason != "NETFILTER_DROP" {
+			continue
+		}
+		told += d.Count
+		if d.Stage == nil || model.Stage(*d.Stage) != stage {
+			t.Errorf("dropped in stage %v, want %s: %+v", d.Stage, stage, d)
+		}
+	}
+	if s.dropReasons && told != want {
+		t.Errorf("%d drops told, want %d", told, want)
+	}
+}
+
+// nobody is no inventory: the guest has no containers.
+type nobody struct{}
+
+func (nobody) Endpoint(r inventory.RawEndpoint) inventory.Endpoint {
+	return inventory.Endpoint{Kind: inventory.KindExternal, Name: r.Addr.String()}
+}
+func (nobody) Where(uint32, uint32) (where, device string)           { return "", "" }
+func (nobody) Network(uint32, uint32) (n inventory.Network, ok bool) { return n, false }
 
 // tracked is how many flows are in conntrack's table.
 func tracked(t *testing.T) int {
