@@ -30,7 +30,7 @@ func (s scene) lost(t *testing.T) {
 		{class{name: bulk.name, proto: journey.ProtoTCP, args: []string{"bulk", "--bytes", "6000000"}}, lostTwice},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			netem(t, s.host, "vethB", netlink.NetemQdiscAttrs{Loss: 6}) // percent
+			t.Cleanup(netem(t, s.host, "vethB", netlink.NetemQdiscAttrs{Loss: 6})) // percent
 			_, _ = s.probe.Retransmits()
 			before := s.sentAgain(t)
 			args := append(c.args, at(addrB))
