@@ -24,9 +24,8 @@ var releases = []string{"5.10", "6.1", "6.12", "6.18", newest}
 
 const newest = "newest"
 
-// started is the order in which guests are started, two at a time: three short
-// ones take as long as two long ones.
-var started = []string{"6.18", "6.12", "6.1", newest, "5.10"}
+// started is the order in which guests are started: those that take longest first.
+var started = []string{"6.18", newest, "6.12", "6.1", "5.10"}
 
 type options struct {
 	kernels string
@@ -44,7 +43,7 @@ func main() {
 	flag.StringVar(&o.kernels, "kernel", "", "comma-separated `releases`, such as 6.1 (default all: "+strings.Join(releases, ", ")+")")
 	flag.StringVar(&o.cache, "cache", defaultCache(), "`directory` for kernels, kept between runs")
 	flag.StringVar(&o.run, "run", "", "only tests that match this `pattern` (go test -run)")
-	flag.IntVar(&o.guests, "guests", 2, "guests at a time")
+	flag.IntVar(&o.guests, "guests", 3, "guests at a time")
 	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "for each guest")
 	flag.BoolVar(&o.refresh, "refresh", false, "look in the archive for newer kernels than those in the cache")
 	flag.BoolVar(&o.update, "update", false, "record what was found, and write "+supportPage)
