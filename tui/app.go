@@ -63,6 +63,7 @@ type app struct {
 	pulling  bool
 	again    bool // pull once more: what is asked for has changed meanwhile
 	tick     int  // the tick that is waited for
+	soonDue  bool // which is soon's
 	err      error
 	crash    *crash.Error // what Run returns
 
@@ -215,8 +216,20 @@ func (a *app) frame(msg frameMsg) tea.Cmd {
 // later makes a tick, and any that is under way void.
 func (a *app) later(wait time.Duration) tea.Cmd {
 	a.tick++
+	a.soonDue = false
 	n := a.tick
 	return tea.Tick(wait, func(time.Time) tea.Msg { return tickMsg{n} })
+}
+
+// soon makes a tick for what a key changed. A key that is held down comes again
+// before the tick is due, and must not put it off.
+func (a *app) soon() tea.Cmd {
+	if a.soonDue {
+		return nil
+	}
+	cmd := a.later(answered)
+	a.soonDue = true
+	return cmd
 }
 
 func (a *app) frozen() bool { return !a.until.IsZero() }

@@ -83,7 +83,7 @@ func (a *app) pressPlayer(msg tea.KeyMsg) (cmd tea.Cmd, done bool) {
 	default:
 		return nil, false
 	}
-	return a.later(answered), true
+	return a.soon(), true
 }
 
 // stride is how far the keys seek: half of what is seen, at least a second.
@@ -99,7 +99,7 @@ func (a *app) goTo(at time.Time) tea.Cmd {
 	if p, ok := a.feed.(Player); ok {
 		p.Hold()
 		p.Seek(at)
-		return a.later(answered)
+		return a.soon()
 	}
 	a.until = at
 	return a.pull()

@@ -65,6 +65,21 @@ func TestPlayer(t *testing.T) {
 	d.sees(t, "from the begin", "slower")
 }
 
+// A key that is held down repeats faster than a player answers: what it has moved is
+// looked at all the same.
+func TestHeldKey(t *testing.T) {
+	p := &fakePlayer{Feed: *shopFeed(fake.Shop(), past), playback: Playback{
+		From: fake.Begin, To: fake.Begin.Add(past * time.Second), At: fake.Begin.Add(40 * time.Second), Speed: 1}}
+	d := drive(t, p, termenv.Ascii, Options{}, 160, 40)
+	d.press("]")
+	due := d.tick
+	d.press("]", "]")
+	d.send(tickMsg{due})
+	d.sees(t, "REPLAY ×1 55 s", "14:00:55")
+	d.order("]")
+	d.sees(t, "REPLAY ×1 1 m of")
+}
+
 func TestNoPlayerNoKeys(t *testing.T) {
 	d := shop(t)
 	d.press("+", "-", "0")

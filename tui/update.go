@@ -24,6 +24,7 @@ func (a *app) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if msg.n != a.tick {
 			return a, nil
 		}
+		a.soonDue = false
 		a.now = a.opts.Now()
 		if a.frozen() {
 			return a, a.later(time.Second) // for the clock in the header
