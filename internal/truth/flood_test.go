@@ -18,43 +18,39 @@ import (
 const (
 	floodRate  = 100_000 // drops a second
 	floodShare = 0.5
-
-	softirqRound = 64 // packets at most (net.core.dev_weight)
 )
 
 // A rule drops a flood of datagrams, where they leave their container and where they
 // have passed a veth. Each is counted, in a few groups; neither the ring, in which each
 // drop of a tracked packet would have its record, nor the terminal fills up.
 //
-// Behind the veth a softirq drops them, for which now and then no program runs (see
-// withoutTimers, and missed_runs): so it was for 42 of 800,000 in one of 24 runs. Such
-// a packet's journey is told as lost, which makes up the count.
+// Behind the veth it is one sender: its packets are dropped while it is current. Of
+// two, on all CPUs of a small machine, some are left to a softirq in whichever task is
+// current, where now and then no program ran (see withoutTimers): 42 and 120 of 800,000
+// in two of 25 runs, each told as lost.
 func TestFloodOfDrops(t *testing.T) {
 	p := sharedPair(t)
 	lab.BridgeNF(t, true)
 	for _, c := range []struct {
-		name  string
-		chain lab.Chain
+		name    string
+		senders int
+		chain   lab.Chain
 	}{
-		{"in the container", lab.Chain{Netns: p.client.Netns, Hook: "output"}},
-		{"behind the veth", lab.Chain{Netns: lab.HostNetns, Hook: "prerouting", Priority: -300}},
+		{"in the container", 2, lab.Chain{Netns: p.client.Netns, Hook: "output"}},
+		{"behind the veth", 1, lab.Chain{Netns: lab.HostNetns, Hook: "prerouting", Priority: -300}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dropped := lab.DropRuleAt(t, c.chain, "ip saddr "+p.client.IP(p.net).String()+" udp dport 8000")
-			alone, _ := p.flood(dropped)
+			alone, _ := p.flood(c.senders, dropped)
 			tr := begin(t, pipeline.Options{})
-			rate, want := p.flood(dropped)
+			rate, want := p.flood(c.senders, dropped)
 			r := tr.end()
 			got, rows := p.netfilterDrops(r)
 			n := r.Counts
 			t.Logf("%d dropped, %.0f/s, untraced %.0f/s; counted %d in %d groups; %d emitted, %d suppressed, lost %v, missed runs %d", want,
 				rate, alone, got, len(rows), n.Emitted, n.Suppressed, n.Lost, n.Notes["missed_runs"])
-			unseen := n.Lost["evicted"]
-			if got+unseen != want || want < floodCount/2 {
-				t.Errorf("%d drops and %d that were not seen, the rule dropped %d", got, unseen, want)
-			}
-			if unseen > softirqRound {
-				t.Errorf("%d drops were not seen", unseen)
+			if got != want || want < floodCount/2 {
+				t.Errorf("%d drops, the rule dropped %d", got, want)
 			}
 			if rate < min(floodRate, floodShare*alone) {
 				t.Errorf("%.0f drops a second, untraced %.0f", rate, alone)
@@ -68,15 +64,18 @@ func TestFloodOfDrops(t *testing.T) {
 	}
 }
 
-const floodCount = 800_000 // of two senders
+const floodCount = 800_000 // of all senders
 
-// flood has two senders send as fast as they can, and counts what was dropped.
-func (p *pair) flood(dropped func() uint64) (rate float64, n uint64) {
+// flood has senders send as fast as they can, and counts what was dropped.
+func (p *pair) flood(senders int, dropped func() uint64) (rate float64, n uint64) {
 	before, start := dropped(), time.Now()
-	args := []string{"udp", "--echo=false", "--count", fmt.Sprint(floodCount / 2), "--duration", "10s", p.at}
-	first, second := p.client.Start(args...), p.client.Start(args...)
-	first.Wait()
-	second.Wait()
+	var running []*lab.Load
+	for range senders {
+		running = append(running, p.client.Start("udp", "--echo=false", "--count", fmt.Sprint(floodCount/senders), "--duration", "10s", p.at))
+	}
+	for _, r := range running {
+		r.Wait()
+	}
 	n = dropped() - before
 	return float64(n) / time.Since(start).Seconds(), n
 }
