@@ -14,6 +14,7 @@ import (
 
 	"github.com/hopscope/hopscope/pkg/history"
 	"github.com/hopscope/hopscope/pkg/model"
+	"github.com/hopscope/hopscope/tui/digest"
 	"github.com/hopscope/hopscope/tui/internal/fake"
 	"github.com/hopscope/hopscope/tui/look"
 )
@@ -574,4 +575,13 @@ func TestDefaultBridge(t *testing.T) {
 		}
 	}
 	t.Errorf("the network has none of the packets of its bridge:\n%s", d.View())
+}
+
+// An end that is gone from what is seen takes its hops along, with the cursor in them.
+func TestShownContainerIsGone(t *testing.T) {
+	d := shop(t)
+	d.press("enter", "enter")
+	d.sees(t, "enter heat map")
+	d.send(frameMsg{d: digest.Of(history.Frame{})})
+	d.misses(t, "heat map")
 }

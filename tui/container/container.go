@@ -196,15 +196,14 @@ func (s *Screen) step(by int) {
 	s.Show(order[(at+by+len(order))%len(order)].Key)
 }
 
-// arrange lists the conversations of the end.
+// arrange lists the conversations of the end, which may be gone from what is seen.
 func (s *Screen) arrange() {
 	s.talks = s.talks[:0]
-	r := s.row()
-	if r == nil {
-		s.lines = nil
-		return
+	var all []int
+	if r := s.row(); r != nil {
+		all = r.Talks
 	}
-	for _, i := range r.Talks {
+	for _, i := range all {
 		t := &s.d.Talks[i]
 		if s.filter == "" || strings.Contains(strings.ToLower(t.Client.Name+"\n"+t.Server.Name+"\n"+digest.Service(t.Worst.Proto, t.Worst.Port)), s.filter) {
 			s.talks = append(s.talks, i)
