@@ -106,21 +106,16 @@ func TestWhoseBacklogItIs(t *testing.T) {
 	wantOK(t, p.client.Run("udp", "--echo=false", "--count", strconv.Itoa(light), "--rate", "1000", p.at), light)
 	wantOK(t, load.Wait(), heavy)
 	r := tr.end()
-	for _, c := range r.Snapshot.HostStats.Softnet {
-		t.Logf("CPU %d: %+v", c.CPU, c.Backlog)
-		if c.CPU != cpu {
-			continue
-		}
-		if c.Backlog == nil || share(c.Backlog.Packets, 2*(heavy+light)) < 0.99 || len(c.Backlog.Shares) < 2 {
-			t.Fatalf("of %d datagrams, each in two backlogs: %+v", heavy+light, c.Backlog)
-		}
-		for i, want := range []struct {
-			name  string
-			share float64
-		}{{batch.Name, 0.9}, {p.client.Name, 0.1}} {
-			if got := c.Backlog.Shares[i]; got.Name != want.name || got.Share < want.share-0.005 || got.Share > want.share+0.005 {
-				t.Errorf("%+v, want %.2f of %s", got, want.share, want.name)
-			}
+	backlog := r.softnet(cpu).Backlog
+	if backlog == nil || share(backlog.Packets, 2*(heavy+light)) < 0.99 || len(backlog.Shares) < 2 {
+		t.Fatalf("of %d datagrams, each in two backlogs: %+v", heavy+light, backlog)
+	}
+	for i, want := range []struct {
+		name  string
+		share float64
+	}{{batch.Name, 0.9}, {p.client.Name, 0.1}} {
+		if got := backlog.Shares[i]; got.Name != want.name || got.Share < want.share-0.005 || got.Share > want.share+0.005 {
+			t.Errorf("%+v, want %.2f of %s", got, want.share, want.name)
 		}
 	}
 	t.Logf("lost %v, missed runs %d", r.Counts.Lost, r.Counts.Notes["missed_runs"])

@@ -5,7 +5,6 @@ import (
 	"net"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -74,15 +73,7 @@ func newFastTalk(t *testing.T, netns string) *talk {
 	}
 	defer listener.Close()
 	k.say(k.client, 10)
-	server, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.server = server.(*net.TCPConn)
-	for _, c := range []net.Conn{k.client, k.server} {
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-		t.Cleanup(func() { _ = c.Close() })
-	}
+	k.accept(listener)
 	k.hear(k.server, 10)
 	k.say(k.server, 20)
 	k.hear(k.client, 20)

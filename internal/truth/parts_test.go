@@ -58,11 +58,7 @@ func TestAnswerInTwoHalves(t *testing.T) {
 // at the host's edge, and the way outside is told as round trip time.
 func TestResponseTimeOfAClientOutside(t *testing.T) {
 	const think, away, requests = 20 * time.Millisecond, 30 * time.Millisecond, 60
-	lab.Lock(t)
-	shop := lab.NewShop(t)
-	front := shop.Network(lab.NetworkSpec{Name: "front"})
-	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Publish: []string{"8000"},
-		Args: []string{"serve", "--think", think.String()}})
+	web := publishedThinker(t, think)
 	outside := lab.NewStranger(t, away)
 	tr := begin(t, pipeline.Options{})
 	conn := outside.Dial(web.HostPort("8000/tcp"))
@@ -91,11 +87,7 @@ func TestResponseTimeOfAClientOutside(t *testing.T) {
 // among them, sum to what the client measured.
 func TestResponseTimeThroughTheProxyFromOutside(t *testing.T) {
 	const think, requests = 7 * time.Millisecond, 100
-	lab.Lock(t)
-	shop := lab.NewShop(t)
-	front := shop.Network(lab.NetworkSpec{Name: "front"})
-	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Publish: []string{"8000"},
-		Args: []string{"serve", "--think", think.String()}})
+	web := publishedThinker(t, think)
 	outside, port := lab.Outside(t, lab.OutsideSpec{}), web.HostPort("8000/tcp")
 	pastDNAT(t, outside.Link.HostName, port)
 	at := netip.AddrPortFrom(outside.HostAddr, port).String()
@@ -133,14 +125,10 @@ func pastDNAT(t *testing.T, dev string, port uint16) {
 }
 
 // Connections of docker-proxy that are older than the trace: each request is one
-// exchange, or, where its two halves are not known to belong together, is told as two
-// and counted. None is lost, and none is joined to another's.
+// exchange all the same, since nothing else of its bytes is under way in that process.
 func TestOldConnectionsThroughTheProxy(t *testing.T) {
 	const warm, requests = 5, 60
-	lab.Lock(t)
-	shop := lab.NewShop(t)
-	front := shop.Network(lab.NetworkSpec{Name: "front"})
-	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Publish: []string{"8000"}, Args: []string{"serve"}})
+	web := publishedThinker(t, 0)
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", web.HostPort("8000/tcp")))
 	if err != nil {
 		t.Fatal(err)
@@ -151,22 +139,10 @@ func TestOldConnectionsThroughTheProxy(t *testing.T) {
 	tr := begin(t, pipeline.Options{})
 	ask(t, conn, requests)
 	r := tr.end()
-	var whole, outer, inner uint64
-	proxy := "docker-proxy " + web.Name + ":8000"
-	for _, x := range r.Snapshot.Exchanges {
-		switch {
-		case x.Proxied && x.To.Name == web.Name:
-			whole += x.Count
-		case x.To.Name == proxy:
-			outer += x.Count
-		case x.From.Name == proxy:
-			inner += x.Count
-		}
-	}
+	x := r.exchangesOf(t, "(host)", web.Name)
 	unpaired := r.Snapshot.Accounting.Notes["exchanges_proxy_unpaired"]
-	t.Logf("%d whole, %d to and %d from docker-proxy, %d unpaired", whole, outer, inner, unpaired)
-	if whole+outer != requests || whole+inner != requests || unpaired != outer+inner {
-		t.Errorf("of %d requests %d whole, %d to docker-proxy, %d from it; %d unpaired", requests, whole, outer, inner, unpaired)
+	if x.Count != requests || !x.Proxied || unpaired != 0 {
+		t.Errorf("%d of %d requests are whole, %d unpaired: %+v", x.Count, requests, unpaired, r.Snapshot.Exchanges)
 	}
 }
 
@@ -193,15 +169,7 @@ func talkBetween(t *testing.T, p *pair, port int) *talk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.server = server.(*net.TCPConn)
-	for _, c := range []net.Conn{k.client, k.server} {
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-		t.Cleanup(func() { _ = c.Close() })
-	}
+	k.accept(listener)
 	return k
 }
 
@@ -209,17 +177,6 @@ func talkBetween(t *testing.T, p *pair, port int) *talk {
 // their share stands beside the row; where it is most of it, no verdict is given.
 func TestSummaryOfWhatIsNoExchange(t *testing.T) {
 	p := sharedPair(t)
-	// As HTTP/2 does: two requests under way, whose answers interleave.
-	interleave := func(k *talk) {
-		k.say(k.client, 10)
-		k.hear(k.server, 10)
-		k.say(k.client, 10)
-		k.say(k.server, 20)
-		k.hear(k.client, 20)
-		k.hear(k.server, 10)
-		k.say(k.server, 20)
-		k.hear(k.client, 20)
-	}
 	for i, c := range []struct {
 		name  string
 		talk  func(*talk)
@@ -228,12 +185,12 @@ func TestSummaryOfWhatIsNoExchange(t *testing.T) {
 	}{
 		{"multiplexed", func(k *talk) {
 			for range 6 {
-				interleave(k)
+				k.interleave()
 			}
 		}, 0, map[string]uint64{"pipelined": 2, "streaming": 4}},
 		{"now and then", func(k *talk) {
 			for range 6 {
-				interleave(k)
+				k.interleave()
 				k.ask(10, 20)
 			}
 		}, 6, map[string]uint64{"pipelined": 6}},

@@ -162,15 +162,21 @@ func TestResponseTimeIsAnothers(t *testing.T) {
 	r.wantFinding(t, "slow_upstream", fmt.Sprintf("%s waiting on %s:%d", web.Name, api.web.Name, serverPort))
 }
 
-// By docker-proxy, from the host and from outside: one exchange a request, with
-// the proxy's own share, and parts that sum to the whole.
-func TestResponseTimeThroughTheProxy(t *testing.T) {
-	const think, requests = 7 * time.Millisecond, 100
+// publishedThinker is a server that takes think to answer, with a port of the host's.
+func publishedThinker(t *testing.T, think time.Duration) *lab.Container {
+	t.Helper()
 	lab.Lock(t)
 	shop := lab.NewShop(t)
 	front := shop.Network(lab.NetworkSpec{Name: "front"})
-	web := shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Publish: []string{"8000"},
+	return shop.Container(lab.ContainerSpec{Name: "web", Networks: []*lab.Network{front}, Publish: []string{fmt.Sprint(serverPort)},
 		Args: []string{"serve", "--think", think.String()}})
+}
+
+// By docker-proxy, from the host: one exchange a request, with the proxy's own share,
+// and parts that sum to the whole.
+func TestResponseTimeThroughTheProxy(t *testing.T) {
+	const think, requests = 7 * time.Millisecond, 100
+	web := publishedThinker(t, think)
 	machine, port := lab.Machine(t), web.HostPort("8000/tcp")
 	at := fmt.Sprintf("127.0.0.1:%d", port)
 	tr := begin(t, pipeline.Options{})

@@ -56,6 +56,34 @@ func (k *talk) hear(c *net.TCPConn, n int) {
 	}
 }
 
+// accept takes the server's end, and bounds the conversation.
+func (k *talk) accept(listener net.Listener) {
+	k.t.Helper()
+	server, err := listener.Accept()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.server = server.(*net.TCPConn)
+	for _, c := range []net.Conn{k.client, k.server} {
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		k.t.Cleanup(func() { _ = c.Close() })
+	}
+}
+
+// interleave has two requests under way at a time, and their answers in between, as
+// HTTP/2 does.
+func (k *talk) interleave() {
+	k.t.Helper()
+	k.say(k.client, 10)
+	k.hear(k.server, 10)
+	k.say(k.client, 10)
+	k.say(k.server, 20)
+	k.hear(k.client, 20)
+	k.hear(k.server, 10)
+	k.say(k.server, 20)
+	k.hear(k.client, 20)
+}
+
 func (k *talk) hangUp() {
 	k.t.Helper()
 	for _, c := range []*net.TCPConn{k.client, k.server} {
@@ -125,14 +153,7 @@ func TestExchangesThatAreNone(t *testing.T) {
 			k.hangUp()
 		}, []bpf.HopscopeHsEventFlag{first | wasClosed}},
 		"two requests at once": {func(k *talk) {
-			k.say(k.client, 10)
-			k.hear(k.server, 10)
-			k.say(k.client, 10)
-			k.say(k.server, 20)
-			k.hear(k.client, 20)
-			k.hear(k.server, 10)
-			k.say(k.server, 20)
-			k.hear(k.client, 20)
+			k.interleave()
 			k.ask(10, 20)
 			k.hangUp()
 		}, []bpf.HopscopeHsEventFlag{first | pipelined, wasClosed}},
