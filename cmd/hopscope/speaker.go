@@ -87,19 +87,24 @@ func (s *speaker) progress(session *pipeline.Session, d time.Duration) *progress
 			case <-tick.C:
 			}
 			s.clearLine()
-			s.joins.look(session.Selected())
-			if text := s.joins.line(time.Now(), last); text != "" {
-				s.line("%s", text)
-			}
-			if note := session.Unclear(); note != "" {
-				s.notes([]string{note})
-			}
+			s.changes(session, last)
 			if !last && isTerminal(s.w) {
 				fmt.Fprint(s.w, progressLine(session, time.Since(begun), d))
 			}
 		}
 	}()
 	return p
+}
+
+// changes says what has become of the selection.
+func (s *speaker) changes(session *pipeline.Session, last bool) {
+	s.joins.look(session.Selected())
+	if text := s.joins.line(time.Now(), last); text != "" {
+		s.line("%s", text)
+	}
+	if note := session.Unclear(); note != "" {
+		s.notes([]string{note})
+	}
 }
 
 // clearLine takes the line of progress off a terminal.

@@ -56,10 +56,17 @@ func (r *Ring) Save(path string, e End, overwrite bool) error {
 		return err
 	}
 	err = w.copyBlocks(r.kept.all())
-	if found := Found(path, e); err == nil && !head.Redacted && found != nil {
-		err = w.Findings(found)
+	if err == nil && !head.Redacted {
+		err = w.storeFound(path, e)
 	}
 	return errors.Join(err, w.Close(e))
+}
+
+func (w *Writer) storeFound(path string, e End) error {
+	if found := Found(path, e); found != nil {
+		return w.Findings(found)
+	}
+	return nil
 }
 
 // copyBlocks stores blocks as they are.
