@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,6 +26,9 @@ func run(ctx context.Context, args []string) int {
 	// A write to a closed pipe then is an error, which ends a command quietly and
 	// a trace not at all: by the signal, `2>&1 | head` would cut its capture short.
 	signal.Ignore(syscall.SIGPIPE)
+	// What a library logs, such as net/http of a server that speaks before it is asked,
+	// would be written over the live screen; what matters of it is an error, too.
+	log.SetOutput(io.Discard)
 	root := rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

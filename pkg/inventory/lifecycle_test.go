@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -350,5 +351,13 @@ func TestForget(t *testing.T) {
 	}
 	if _, ok := s.containers[id("0sx")]; ok {
 		t.Error("the oldest is remembered")
+	}
+}
+
+// What net/http says of a server that speaks first and hangs up is told as a sentence.
+func TestReasonOfAnEngineThatSpeaksFirst(t *testing.T) {
+	err := fmt.Errorf("Get %q: %w", "/version", errors.New("readLoopPeekFailLocked: %!w(<nil>)"))
+	if got, want := reasonOf(err), `Get "/version": it speaks before it is asked`; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -208,8 +209,15 @@ func (inv *Inventory) lost(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	inv.setSource(Source{Name: "docker", Detail: Clean(err.Error())})
-	inv.note("docker", "the Docker engine does not answer: new containers are named by the first 12 digits of their id, networks by their bridge ("+Clean(err.Error())+")")
+	why := reasonOf(err)
+	inv.setSource(Source{Name: "docker", Detail: why})
+	inv.note("docker", "the Docker engine does not answer: new containers are named by the first 12 digits of their id, networks by their bridge ("+why+")")
+}
+
+// reasonOf is the text of an engine's error. Of a server that speaks before it is asked
+// and then hangs up, net/http says what is no sentence.
+func reasonOf(err error) string {
+	return Clean(strings.ReplaceAll(err.Error(), "readLoopPeekFailLocked: %!w(<nil>)", "it speaks before it is asked"))
 }
 
 // list takes in everything that the engine knows.
