@@ -156,13 +156,11 @@ func (p *pair) wantPlaces(t *testing.T, hops []struct{ Hop, Where string }, eth,
 	for hop, want := range map[string]string{"xmit": eth, "backlog": veth} {
 		want += "%[5]s" // so that all are used
 		want = fmt.Sprintf(want, p.client.ID[:12], link.Index, ns.Ino, link.HostName, "")
-		for _, h := range hops {
-			if h.Hop == hop {
-				if h.Where != want {
-					t.Errorf("%s @ %s, want %s", hop, h.Where, want)
-				}
-				break
-			}
+		at := slices.IndexFunc(hops, func(h struct{ Hop, Where string }) bool { return h.Hop == hop })
+		if at < 0 {
+			t.Errorf("no hop %s: %v", hop, hops)
+		} else if got := hops[at].Where; got != want {
+			t.Errorf("%s @ %s, want %s", hop, got, want)
 		}
 	}
 }
