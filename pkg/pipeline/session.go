@@ -111,12 +111,9 @@ func (s *Session) open() error {
 	s.learnServers()
 	s.probe, err = probe.Open(probe.Config{
 		Sample: s.gov.sample.Load(), Slow: s.opts.Slow, RingBytes: s.opts.RingBytes, Slots: s.opts.Slots,
-		Filter: s.filter(sel), NoDNS: s.opts.NoDNS,
+		Filter: s.filter(sel), Services: services(s.Servers()), NoDNS: s.opts.NoDNS,
 	})
 	if err != nil {
-		return err
-	}
-	if err := s.probe.KnowServices(services(s.Servers())); err != nil {
 		return err
 	}
 	s.counters = hostcounters.New()

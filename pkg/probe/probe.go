@@ -31,8 +31,9 @@ type Config struct {
 	Slots     uint32        // packets in flight at once; 0: default
 	Sockets   uint32        // TCP sockets followed at once; 0: default
 	Filter    Filter
-	NoDNS     bool // read no DNS headers
-	NoSockets bool // follow no TCP connections: no exchanges and connects
+	Services  []Service // as of KnowServices, known before the first packet is seen
+	NoDNS     bool      // read no DNS headers
+	NoSockets bool      // follow no TCP connections: no exchanges and connects
 }
 
 // Probe is the loaded and attached kernel side. Its methods may be called from
@@ -127,6 +128,10 @@ func (p *Probe) start(cfg Config, k kernelFacts) error {
 		return err
 	}
 	if err := p.SetFilter(cfg.Filter); err != nil {
+		return err
+	}
+	// A connection keeps the role that its first segment gives it.
+	if err := p.KnowServices(cfg.Services); err != nil {
 		return err
 	}
 	if err := p.attach(k); err != nil {
