@@ -54,8 +54,8 @@ type Joiner struct {
 	isProxy func(tgid uint32) bool
 
 	pending map[joinKey]*entry
-	queue   fifo // in the order of their deadlines
-	late    fifo // of docker-proxy's own, which wait twice as long
+	queue   fifo[*entry] // in the order of their deadlines
+	late    fifo[*entry] // of docker-proxy's own, which wait twice as long
 	outs    outgoing
 	serving serving
 	fronts  serving // docker-proxy's own
@@ -228,29 +228,4 @@ func (j *Joiner) finish(e *entry) {
 func (e *entry) isProxied(isProxy func(uint32) bool) bool {
 	of := func(r *Record) bool { return r != nil && r.reason() == ReasonNone && isProxy(r.Sock.Tgid) }
 	return of(e.client) || of(e.server)
-}
-
-// fifo is a queue of entries.
-type fifo struct {
-	list []*entry
-	head int
-}
-
-func (q *fifo) push(e *entry) { q.list = append(q.list, e) }
-
-func (q *fifo) front() *entry {
-	if q.head == len(q.list) {
-		return nil
-	}
-	return q.list[q.head]
-}
-
-func (q *fifo) pop() {
-	q.list[q.head] = nil
-	q.head++
-	if q.head > 1024 && q.head > len(q.list)/2 {
-		n := copy(q.list, q.list[q.head:])
-		clear(q.list[n:])
-		q.list, q.head = q.list[:n], 0
-	}
 }

@@ -3,7 +3,6 @@ package exchange
 import (
 	"cmp"
 	"slices"
-	"sort"
 )
 
 // ownerKey is whose sockets they are: containers that share a namespace differ
@@ -35,13 +34,14 @@ func (o *out) learn(r *Record) { o.target, o.port = r.Sock.party(), r.Sock.Local
 // they began.
 type outgoing struct {
 	limit  int
-	by     map[ownerKey][]*out
-	order  []*out // as they came
-	head   int
-	forgot uint64 // latest end of one that was forgotten
+	by     map[ownerKey]*timeline[*out]
+	order  fifo[*out] // as they came
+	forgot uint64     // latest end of one that was forgotten
 }
 
-func newOutgoing(limit int) outgoing { return outgoing{limit: limit, by: map[ownerKey][]*out{}} }
+func newOutgoing(limit int) outgoing {
+	return outgoing{limit: limit, by: map[ownerKey]*timeline[*out]{}}
+}
 
 func (k *outgoing) add(e *entry, proxy bool) *out {
 	r := e.client
@@ -53,13 +53,13 @@ func (k *outgoing) add(e *entry, proxy bool) *out {
 		o.proxy = r
 	}
 	list := k.by[o.owner]
-	at := len(list)
-	for at > 0 && list[at-1].from > o.from { // they come nearly in that order
-		at--
+	if list == nil {
+		list = &timeline[*out]{time: func(o *out) uint64 { return o.from }}
+		k.by[o.owner] = list
 	}
-	k.by[o.owner] = slices.Insert(list, at, o)
-	k.order = append(k.order, o)
-	if len(k.order)-k.head > k.limit {
+	list.add(o)
+	k.order.push(o)
+	if k.order.len() > k.limit {
 		k.forget()
 	}
 	return o
@@ -67,32 +67,21 @@ func (k *outgoing) add(e *entry, proxy bool) *out {
 
 // forget drops the oldest.
 func (k *outgoing) forget() {
-	o := k.order[k.head]
-	k.order[k.head] = nil
-	k.head++
-	if k.head > k.limit {
-		k.order = append(make([]*out, 0, 2*k.limit), k.order[k.head:]...)
-		k.head = 0
-	}
+	o := k.order.front()
+	k.order.pop()
 	k.forgot = max(k.forgot, o.to)
 	list := k.by[o.owner]
-	if i := slices.Index(list, o); i >= 0 {
-		list = slices.Delete(list, i, i+1)
-	}
-	if len(list) == 0 {
+	list.remove(o.from, func(x *out) bool { return x == o })
+	if len(list.all()) == 0 {
 		delete(k.by, o.owner)
-		return
 	}
-	k.by[o.owner] = list
 }
 
 // within lists an owner's outgoing exchanges that began from on and ended until
 // to.
 func (k *outgoing) within(owner ownerKey, from, to uint64) []*out {
-	list := k.by[owner]
-	first := sort.Search(len(list), func(i int) bool { return list[i].from >= from })
 	var found []*out
-	for _, o := range list[first:] {
+	for _, o := range k.by[owner].since(from) {
 		if o.from > to {
 			break
 		}
@@ -105,7 +94,7 @@ func (k *outgoing) within(owner ownerKey, from, to uint64) []*out {
 
 // serving keeps the server exchanges of each owner that are not handed out,
 // sorted by when their request was read.
-type serving map[ownerKey][]*request
+type serving map[ownerKey]*timeline[*request]
 
 // request is a server exchange, and the outgoing ones that are taken to belong
 // to it.
@@ -119,26 +108,19 @@ func (s serving) add(r *Record) {
 		return
 	}
 	list := s[r.owner()]
-	at := len(list)
-	for at > 0 && list[at-1].RequestRead > r.RequestRead {
-		at--
+	if list == nil {
+		list = &timeline[*request]{time: func(r *request) uint64 { return r.RequestRead }}
+		s[r.owner()] = list
 	}
-	s[r.owner()] = slices.Insert(list, at, &request{Record: r})
+	list.add(&request{Record: r})
 }
 
 // take removes a request, nil where it was not added.
 func (s serving) take(r *Record) *request {
-	owner := r.owner()
-	list := s[owner]
-	i := slices.IndexFunc(list, func(x *request) bool { return x.Record == r })
-	if i < 0 {
-		return nil
-	}
-	taken := list[i]
-	if list = slices.Delete(list, i, i+1); len(list) == 0 {
-		delete(s, owner)
-	} else {
-		s[owner] = list
+	list := s[r.owner()]
+	taken, _ := list.remove(r.RequestRead, func(x *request) bool { return x.Record == r })
+	if len(list.all()) == 0 {
+		delete(s, r.owner())
 	}
 	return taken
 }
@@ -151,8 +133,9 @@ const lookBack = 64
 // latest last.
 func (s serving) around(o *out) []*request {
 	list := s[o.owner]
-	next := sort.Search(len(list), func(i int) bool { return list[i].RequestRead > o.from })
-	return list[max(0, next-lookBack):next]
+	before := list.all()
+	before = before[:len(before)-len(list.since(o.from+1))]
+	return before[max(0, len(before)-lookBack):]
 }
 
 // claim decides to which request an outgoing exchange belongs: of those under
