@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hopscope/hopscope/bpf"
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/pkg/probe"
@@ -29,15 +31,9 @@ func newTalk(t *testing.T) *talk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []net.Conn{client, server} {
-		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-		t.Cleanup(func() { _ = c.Close() })
-	}
-	return &talk{t, lab.HostNetns, client.(*net.TCPConn), server.(*net.TCPConn)}
+	k := &talk{t: t, netns: lab.HostNetns, client: client.(*net.TCPConn)}
+	k.accept(listener)
+	return k
 }
 
 func (k *talk) port() uint16 { return uint16(k.server.LocalAddr().(*net.TCPAddr).Port) }
@@ -70,6 +66,21 @@ func (k *talk) accept(listener net.Listener) {
 	}
 }
 
+// arrive waits until n bytes lie unread at an end (SIOCINQ, tcp(7)): whether what it
+// says now crosses them must not depend on who comes first.
+func (k *talk) arrive(c *net.TCPConn, n int) {
+	k.t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	lab.Eventually(k.t, "what was said has arrived", func() bool {
+		unread := 0
+		err := raw.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+		return err == nil && unread == n
+	})
+}
+
 // interleave has two requests under way at a time, and their answers in between, as
 // HTTP/2 does.
 func (k *talk) interleave() {
@@ -77,6 +88,7 @@ func (k *talk) interleave() {
 	k.say(k.client, 10)
 	k.hear(k.server, 10)
 	k.say(k.client, 10)
+	k.arrive(k.server, 10)
 	k.say(k.server, 20)
 	k.hear(k.client, 20)
 	k.hear(k.server, 10)
@@ -161,6 +173,7 @@ func TestExchangesThatAreNone(t *testing.T) {
 			k.say(k.client, 10)
 			k.hear(k.server, 10)
 			k.say(k.server, 20)
+			k.arrive(k.client, 20)
 			k.say(k.client, 10)
 			k.hear(k.client, 20)
 			k.hear(k.server, 10)
@@ -171,6 +184,7 @@ func TestExchangesThatAreNone(t *testing.T) {
 		"both at once": {func(k *talk) {
 			for range 5 {
 				k.say(k.client, 10)
+				k.arrive(k.server, 10)
 				k.say(k.server, 20)
 				k.hear(k.client, 20)
 				k.hear(k.server, 10)
