@@ -127,12 +127,27 @@ var rules = [...]rule{
 	{socket, ending, 0, HopStackRX, atFrom},
 }
 
+// between lists the rules that speak of a segment from one point to another.
+var between = func() (b [32][32][]int) { // as many as a set of points can hold
+	for i, r := range rules {
+		for from := range b {
+			for to := range b[from] {
+				if r.from>>from&1 != 0 && r.to>>to&1 != 0 {
+					b[from][to] = append(b[from][to], i)
+				}
+			}
+		}
+	}
+	return b
+}()
+
 // rule is the index of the first rule that fits, -1 when none does.
 func (s segment) rule() int {
-	from, to := points(1)<<s.from.Point, points(1)<<s.to.Point
-	for i := range rules {
-		r := &rules[i]
-		if r.from&from != 0 && r.to&to != 0 && s.facts&r.need == r.need {
+	if int(s.from.Point) >= len(between) || int(s.to.Point) >= len(between) {
+		return -1
+	}
+	for _, i := range between[s.from.Point][s.to.Point] {
+		if need := rules[i].need; s.facts&need == need {
 			return i
 		}
 	}

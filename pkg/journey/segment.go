@@ -69,24 +69,34 @@ func placeFacts(from, to *Stop) facts {
 	return sameNetns
 }
 
+// factsByFlag is what a flag says of a segment whose first or last stop has it.
+var factsByFlag = [...]struct {
+	flag     StopFlags
+	from, to facts
+}{
+	{StopBridge, fromBridge, toBridge},
+	{StopPort, 0, toPort},
+	{StopPhys, fromNIC, 0},
+	{StopVeth, fromVeth, 0},
+	{StopTunnel, fromTunnel, 0},
+}
+
 func flagFacts(from, to *Stop) facts {
 	var f facts
-	for _, m := range [...]struct {
-		flags, flag StopFlags
-		fact        facts
-	}{
-		{from.Flags, StopBridge, fromBridge},
-		{to.Flags, StopBridge, toBridge},
-		{to.Flags, StopPort, toPort},
-		{from.Flags, StopPhys, fromNIC},
-		{from.Flags, StopVeth, fromVeth},
-		{from.Flags, StopTunnel, fromTunnel},
-		{to.Flags &^ from.Flags, StopEncap, encapsulated},
-		{from.Flags &^ to.Flags, StopEncap, decapsulated},
-	} {
-		if m.flags&m.flag != 0 {
-			f |= m.fact
+	for i := range factsByFlag {
+		m := &factsByFlag[i]
+		if from.Flags&m.flag != 0 {
+			f |= m.from
 		}
+		if to.Flags&m.flag != 0 {
+			f |= m.to
+		}
+	}
+	switch {
+	case to.Flags&^from.Flags&StopEncap != 0:
+		f |= encapsulated
+	case from.Flags&^to.Flags&StopEncap != 0:
+		f |= decapsulated
 	}
 	return f
 }
