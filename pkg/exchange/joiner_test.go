@@ -472,6 +472,42 @@ func TestProxyNested(t *testing.T) {
 	}
 }
 
+// Of two first exchanges one fits into both, and is the longer one in the other's time,
+// too: the next ones, which come apart, tell whose connection it is on.
+func TestProxyTellsByTheNext(t *testing.T) {
+	_, s0, c1, s1 := proxied(second, 1)
+	_, t0, d1, t1 := proxied(second, 2000)
+	inner := func(r *Record, from, to uint64) {
+		r.Request, r.RequestEnd = second+from, second+from
+		r.Answer, r.AnswerEnd, r.AnswerRead = second+to, second+to, second+to
+	}
+	outer := func(r *Record, from, to uint64) {
+		r.Request, r.RequestEnd, r.RequestRead = second+from, second+from, second+from
+		r.Answer, r.AnswerEnd = second+to, second+to
+	}
+	outer(t0, 0, 10*ms)
+	outer(s0, 2*ms, 11*ms)
+	inner(d1, 2*ms+ms/5, 9*ms)
+	inner(c1, 4*ms, 10*ms+ms/2)
+	records := []*Record{s0, t0, c1, d1, s1, t1}
+	for i, first := range [][3]*Record{{s0, c1, s1}, {t0, d1, t1}} {
+		next := [3]*Record{}
+		_, next[0], next[1], next[2] = proxied(second+uint64(i+1)*100*ms, 4000+uint32(i)*2)
+		for k := range next {
+			next[k].Sock = first[k].Sock
+		}
+		records = append(records, next[:]...)
+	}
+	j := NewJoiner(Limits{}, isProxy)
+	join(t, j, records...)
+	if n := j.Counts(); n.Proxied != 4 || n.Unpaired != 0 || n.Guessed != 0 {
+		t.Errorf("%+v", n)
+	}
+	if j.proxies[s0.proxyEnd()] != c1.proxyEnd() || j.proxies[t0.proxyEnd()] != d1.proxyEnd() {
+		t.Errorf("%+v", j.proxies)
+	}
+}
+
 // What does not fit is not joined: unknown, and counted.
 func TestProxyUnpaired(t *testing.T) {
 	for name, change := range map[string]func(s0, c1 *Record){

@@ -34,34 +34,18 @@ func (p proxyPairs) ofOther(end, than proxyEnd) bool {
 }
 
 // behind finds the exchange that docker-proxy had with the container to answer
-// this one: of the same process, within its time, of as many bytes either way.
-// Where several fit, the connection that was found before tells; else it is the
-// one that leaves the least of the time to the proxy, and rather one that no
-// shorter exchange waits for. That is counted: all that fit lead to the same
-// service within the same time. nil: there is none.
+// this one: of the same process, within its time, of as many bytes either way, on the
+// connection that is known for it, or that fits the next ones of its own, too. Where
+// several are left, it is the one that leaves the least of the time to the proxy, and
+// rather one that no shorter exchange waits for. That is counted: all that fit lead to
+// the same service within the same time. nil: there is none.
 func (j *Joiner) behind(e *entry) *entry {
 	r := e.server
 	if r == nil || r.reason() != ReasonNone || !j.isProxy(r.Sock.Tgid) {
 		return nil
 	}
-	var best *out
-	bestIsOurs := false
-	var rivals []proxyEnd // that fit, or would, were they not taken on a guess
-	for _, o := range j.outs.within(r.owner(), r.begin(), r.AnswerEnd) {
-		if o.claimed && !o.guessed || !j.fits(o, r) {
-			continue
-		}
-		if opened := o.proxy.proxyEnd(); !slices.Contains(rivals, opened) {
-			rivals = append(rivals, opened)
-		}
-		if o.e == nil || o.claimed {
-			continue
-		}
-		ours := j.shortest(o) == r
-		if best == nil || ours && !bestIsOurs || ours == bestIsOurs && o.to-o.from > best.to-best.from {
-			best, bestIsOurs = o, ours
-		}
-	}
+	rivals := j.narrow(r, j.rivals(r))
+	best := j.best(r, rivals)
 	if best == nil {
 		return nil
 	}
@@ -73,6 +57,58 @@ func (j *Joiner) behind(e *entry) *entry {
 		j.proxies.learn(r.proxyEnd(), rivals[0])
 	}
 	return best.e
+}
+
+// rivals are the connections with an exchange that fits, or would, were it not taken
+// on a guess.
+func (j *Joiner) rivals(r *Record) (opened []proxyEnd) {
+	for _, o := range j.outs.within(r.owner(), r.begin(), r.AnswerEnd) {
+		if o.claimed && !o.guessed || !j.fits(o, r) {
+			continue
+		}
+		if end := o.proxy.proxyEnd(); !slices.Contains(opened, end) {
+			opened = append(opened, end)
+		}
+	}
+	return opened
+}
+
+// maxAhead bounds how many later exchanges are looked at to tell connections apart.
+const maxAhead = 256
+
+// narrow leaves of rivals those that fit what else waits of r's connection. One of
+// which nothing fits tells nothing: the record may be missing.
+func (j *Joiner) narrow(r *Record, rivals []proxyEnd) []proxyEnd {
+	later := j.fronts[r.owner()].since(r.RequestRead)
+	for _, f := range later[:min(len(later), maxAhead)] {
+		if len(rivals) <= 1 {
+			break
+		}
+		if f.Record == r || f.proxyEnd() != r.proxyEnd() {
+			continue
+		}
+		fit := j.rivals(f.Record)
+		both := slices.DeleteFunc(slices.Clone(rivals), func(end proxyEnd) bool { return !slices.Contains(fit, end) })
+		if len(both) > 0 {
+			rivals = both
+		}
+	}
+	return rivals
+}
+
+// best is the exchange to take of those that are free on these connections.
+func (j *Joiner) best(r *Record, on []proxyEnd) (best *out) {
+	bestIsOurs := false
+	for _, o := range j.outs.within(r.owner(), r.begin(), r.AnswerEnd) {
+		if o.e == nil || o.claimed || !j.fits(o, r) || !slices.Contains(on, o.proxy.proxyEnd()) {
+			continue
+		}
+		ours := j.shortest(o) == r
+		if best == nil || ours && !bestIsOurs || ours == bestIsOurs && o.to-o.from > best.to-best.from {
+			best, bestIsOurs = o, ours
+		}
+	}
+	return best
 }
 
 // fits reports whether docker-proxy may have asked it to answer r.
