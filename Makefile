@@ -133,16 +133,20 @@ matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest;
 	@$(SETUP) matrix
 	$(GO) run ./internal/matrix -kernel '$(KERNEL)' $(if $(REFRESH),-refresh) $(if $(UPDATE),-update)
 
+# By counts, some 30 s each: a fuzzer that ends by the clock may fail by that alone
+# (golang.org/issue/75804, before Go 1.27).
+FUZZ = $(GO) test -run '^$$' -fuzzminimizetime 1000x -fuzz
+
 test-long: engine tools build ## what takes long: a hundred SIGKILLs, churn, a million journeys, fuzzing, soak, mutants
 	HOPSCOPE_LONG=1 $(ENGINE) $(GO) test -count=1 -p 1 -timeout 40m $(TEST_AS_ROOT) ./pkg/capture ./internal/robust
 	HOPSCOPE_LONG=1 $(ENGINE) $(GO) test -count=1 -timeout 20m $(TEST_AS_ROOT) -run TestNoPacketIsJoinedToAnother ./internal/truth
-	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/journey
-	$(GO) test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 30s ./pkg/exchange
-	$(GO) test -run '^$$' -fuzz '^FuzzBlock$$' -fuzztime 30s ./pkg/capture
-	$(GO) test -run '^$$' -fuzz '^FuzzReader$$' -fuzztime 30s -fuzzminimizetime 1s ./pkg/capture
-	$(GO) test -run '^$$' -fuzz '^FuzzExchange$$' -fuzztime 30s -fuzzminimizetime 1s ./pkg/capture
-	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 20s ./pkg/when
-	$(GO) test -run '^$$' -fuzz '^FuzzPairer$$' -fuzztime 20s ./pkg/dns
+	$(FUZZ) '^FuzzDecode$$' -fuzztime 700000x ./pkg/journey
+	$(FUZZ) '^FuzzDecode$$' -fuzztime 600000x ./pkg/exchange
+	$(FUZZ) '^FuzzBlock$$' -fuzztime 100000x ./pkg/capture
+	$(FUZZ) '^FuzzReader$$' -fuzztime 10000x ./pkg/capture
+	$(FUZZ) '^FuzzExchange$$' -fuzztime 250000x ./pkg/capture
+	$(FUZZ) '^FuzzParse$$' -fuzztime 250000x ./pkg/when
+	$(FUZZ) '^FuzzPairer$$' -fuzztime 400000x ./pkg/dns
 	$(MAKE) soak
 	$(GO) build -o $(BIN)/mutants ./internal/mutants
 	$(ENGINE) $(AS_ROOT) $(BIN)/mutants
