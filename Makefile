@@ -133,7 +133,7 @@ matrix: ## the tests of the kernel side on Debian's kernels, 5.10 to the newest;
 	@$(SETUP) matrix
 	$(GO) run ./internal/matrix -kernel '$(KERNEL)' $(if $(REFRESH),-refresh) $(if $(UPDATE),-update)
 
-# By counts, some 30 s each: a fuzzer that ends by the clock may fail by that alone
+# By counts, up to a minute each: a fuzzer that ends by the clock may fail by that alone
 # (golang.org/issue/75804, before Go 1.27).
 FUZZ = $(GO) test -run '^$$' -fuzzminimizetime 1000x -fuzz
 

@@ -79,20 +79,15 @@ func SetOffload(t TB, path, dev, feature string, on bool) {
 // PollByThread has a veth's device receive by NAPI in a kernel thread of its own
 // (Documentation/networking/napi.rst, "Threaded NAPI"), not in a softirq that
 // borrows whichever task is running: what a packet sets off there is no longer
-// subject to who that is. sender is its peer, in the namespace there: a veth polls only
-// for one that leaves segmentation to the kernel (veth_skb_is_eligible_for_gro).
-func PollByThread(t TB, path, dev, there, sender string) {
+// subject to who that is. sender is its peer on the host: a veth polls only for one
+// that leaves segmentation to the kernel (veth_skb_is_eligible_for_gro).
+func PollByThread(t TB, path, dev, sender string) {
 	t.Helper()
-	SetOffload(t, there, sender, "tso", false)
+	SetOffload(t, HostNetns, sender, "tso", false)
 	SetOffload(t, path, dev, "gro", true)
-	threaded := fmt.Sprintf("/sys/class/net/%s/threaded", dev)
-	if path == HostNetns {
-		must(t, os.WriteFile(threaded, []byte("1"), 0), "threaded NAPI of %s", dev)
-		return
-	}
 	err := InNetns(path, func() error {
 		// The sysfs of a namespace is mounted in it; Docker did so read-only.
-		script := "mount -t sysfs none /sys && mount -o remount,rw /sys && echo 1 > " + threaded
+		script := fmt.Sprintf("mount -t sysfs none /sys && mount -o remount,rw /sys && echo 1 > /sys/class/net/%s/threaded", dev)
 		out, err := exec.Command("unshare", "--mount", "sh", "-c", script).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))

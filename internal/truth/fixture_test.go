@@ -87,7 +87,7 @@ func (p *pair) during(t *testing.T, answered uint64, args ...string) *lab.Load {
 func (p *pair) withoutTimers(t *testing.T) {
 	t.Helper()
 	for _, c := range []*lab.Container{p.client, p.web} {
-		lab.PollByThread(t, c.Netns, "eth0", lab.HostNetns, c.Links[0].HostName)
+		lab.PollByThread(t, c.Netns, "eth0", c.Links[0].HostName)
 	}
 	lab.SetTCP(t, p.client.Netns, "congestion_control", "reno")
 	lab.SetTCP(t, p.client.Netns, "early_retrans", "0")

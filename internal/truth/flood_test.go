@@ -24,10 +24,10 @@ const (
 // have passed a veth. Each is counted, in a few groups; neither the ring, in which each
 // drop of a tracked packet would have its record, nor the terminal fills up.
 //
-// A softirq runs in whichever task an interrupt found, and in some a machine may run no
-// tracing program at all: of 800,000 drops behind the veth, 42 to 220 were seen by none
-// in four of some 250 runs. What a witness at the same trace point did not see, hopscope
-// cannot count; that is next to nothing, and told as journeys without an end.
+// Of 800,000 drops behind the veth, 42 to 220 were shown to no tracing program in four of
+// some 250 runs, in a softirq or in a thread; why is not known. What a witness at the same
+// trace point did not see, hopscope cannot count; that must be next to nothing, and told
+// as journeys without an end.
 func TestFloodOfDrops(t *testing.T) {
 	p := sharedPair(t)
 	lab.BridgeNF(t, true)

@@ -8,7 +8,10 @@ type fifo[T any] struct {
 	head int // what lies before it has left
 }
 
-func (q *fifo[T]) len() int { return len(q.list) - q.head }
+// all lists what is queued, valid until the next change.
+func (q *fifo[T]) all() []T { return q.list[q.head:] }
+
+func (q *fifo[T]) len() int { return len(q.all()) }
 
 func (q *fifo[T]) push(x T) { q.list = append(q.list, x) }
 

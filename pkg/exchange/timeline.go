@@ -8,8 +8,7 @@ import (
 // timeline is a list in the order of a time of its elements. They come nearly in that
 // order and leave nearly in it: what moves is the shorter side.
 type timeline[T any] struct {
-	list []T
-	head int // what lies before it has left
+	q    fifo[T]
 	time func(T) uint64
 }
 
@@ -18,7 +17,7 @@ func (l *timeline[T]) all() []T {
 	if l == nil {
 		return nil
 	}
-	return l.list[l.head:]
+	return l.q.all()
 }
 
 // since lists those of the time and later.
@@ -28,11 +27,11 @@ func (l *timeline[T]) since(time uint64) []T {
 }
 
 func (l *timeline[T]) add(x T) {
-	at := len(l.list)
-	for at > l.head && l.time(l.list[at-1]) > l.time(x) {
+	at := len(l.q.list)
+	for at > l.q.head && l.time(l.q.list[at-1]) > l.time(x) {
 		at--
 	}
-	l.list = slices.Insert(l.list, at, x)
+	l.q.list = slices.Insert(l.q.list, at, x)
 }
 
 // remove takes out the first element of the time that is the one meant; ok: there
@@ -48,21 +47,11 @@ func (l *timeline[T]) remove(time uint64, meant func(T) bool) (x T, ok bool) {
 	}
 	x = all[i]
 	if i < len(all)/2 {
-		l.leave(i)
+		copy(all[1:i+1], all[:i])
+		l.q.pop()
 	} else {
-		l.list = slices.Delete(l.list, l.head+i, l.head+i+1)
+		at := l.q.head + i
+		l.q.list = slices.Delete(l.q.list, at, at+1)
 	}
 	return x, true
-}
-
-// leave closes the gap that the i-th leaves from the front.
-func (l *timeline[T]) leave(i int) {
-	all := l.all()
-	copy(all[1:i+1], all[:i])
-	clear(all[:1])
-	l.head++
-	if l.head > 1024 && l.head > len(l.list)/2 {
-		l.list = slices.Delete(l.list, 0, l.head)
-		l.head = 0
-	}
 }
