@@ -48,7 +48,7 @@ inline_ void init_slot(struct hs_slot *slot, struct sk_buff *skb, const struct h
 	slot->j.segments = segments(skb, p);
 	slot->j.family = p->family;
 	slot->j.proto = p->proto;
-	slot->j.tcp_flags = p->tcp_flags;
+	slot->j.tcp_flags = p->tcp.flags;
 	slot->j.ending = HS_E_NONE;
 	slot->j.flags = flags | (p->fragment ? HS_J_FRAGMENT : 0);
 }
@@ -71,7 +71,7 @@ inline_ void take_inner(struct hs_slot *slot, const struct hs_packet *p)
 		__builtin_memcpy(&slot->j.first, &p->tuple, sizeof(p->tuple));
 		slot->j.proto = p->proto;
 		slot->j.family = p->family;
-		slot->j.tcp_flags = p->tcp_flags;
+		slot->j.tcp_flags = p->tcp.flags;
 	}
 	slot->j.flags &= ~(HS_J_OUTER | HS_J_FRAGMENT);
 }
@@ -97,14 +97,28 @@ inline_ struct hs_slot *new_slot(const void *skb, struct hs_slot *slot, const st
 	return slot;
 }
 
-/* birth begins a journey here, if sampling and filter want it; slot is that of
- * the address. It always ends the journey before it there, also when this one
- * is not tracked. now is 0 for the present: only who is tracked pays a clock. skb
- * is NULL for a packet of one segment that is gone, and whose slot is known. */
-inline_ struct hs_slot *birth(struct sk_buff *skb, struct hs_slot *slot, const struct hs_packet *p,
-			      const struct hs_at *at, struct sock *sk, __u8 flags, __u64 now)
+/* Sampling: for how many packets the one that is born now stands, 0: it is left out. */
+inline_ __u32 draw(void)
 {
-	__u32 weight = hs_sample;
+	__u32 rate = hs_sample;
+
+	return rate & (nonzero(bpf_get_prandom_u32() % rate) - 1);
+}
+
+inline_ void left_out(void)
+{
+	if (hs_births)
+		count(HS_C_UNSAMPLED);
+}
+
+/* birth_as begins a journey here that stands for so many packets, if the filter wants
+ * it; slot is that of the address. It always ends the journey before it there, also
+ * when this one is not tracked. now is 0 for the present: only who is tracked pays a
+ * clock. skb is NULL for a packet of one segment that is gone, and whose slot is known. */
+inline_ struct hs_slot *birth_as(__u32 weight, struct sk_buff *skb, struct hs_slot *slot,
+				 const struct hs_packet *p, const struct hs_at *at, struct sock *sk,
+				 __u8 flags, __u64 now)
+{
 	__u64 cgroup;
 	bool selected;
 
@@ -115,8 +129,8 @@ inline_ struct hs_slot *birth(struct sk_buff *skb, struct hs_slot *slot, const s
 	if (has_priority(p)) {
 		weight = 1;
 		flags |= HS_J_PRIORITY;
-	} else if (weight > 1 && bpf_get_prandom_u32() % weight) {
-		count(HS_C_UNSAMPLED);
+	} else if (!weight) {
+		left_out();
 		return NULL;
 	}
 	cgroup = cgroup_id(sk);
@@ -128,13 +142,19 @@ inline_ struct hs_slot *birth(struct sk_buff *skb, struct hs_slot *slot, const s
 		count(HS_C_MAP_FULL);
 		return NULL;
 	}
-	init_slot(slot, skb, p, cgroup, weight ? weight : 1, flags);
+	init_slot(slot, skb, p, cgroup, weight, flags);
 	slot->selected = selected;
 	slot->flood = 0;
 	slot->parent = 0;
 	begin_stops(slot, at, now ? now : bpf_ktime_get_ns());
 	begin_life(slot, SLOT_LIVE);
 	return slot;
+}
+
+inline_ struct hs_slot *birth(struct sk_buff *skb, struct hs_slot *slot, const struct hs_packet *p,
+			      const struct hs_at *at, struct sock *sk, __u8 flags, __u64 now)
+{
+	return birth_as(draw(), skb, slot, p, at, sk, flags, now);
 }
 
 /* A NIC may leave all but the Ethernet header in a page fragment (virtio does

@@ -187,7 +187,7 @@ inline_ void count_drop(void *ctx, struct sk_buff *skb, struct hs_slot *slot, __
 	key.family = p.family;
 	key.port = service_port(&p);
 	key.track = tracked(skb, reason);
-	key.tcp_flags = p.tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN);
+	key.tcp_flags = p.tcp.flags & (TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN);
 	copy_addr(key.saddr, p.tuple.saddr);
 	copy_addr(key.daddr, p.tuple.daddr);
 	translated = ends_by_conntrack(&key, skb);

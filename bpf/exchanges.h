@@ -231,19 +231,6 @@ inline_ struct sock *sender(struct sk_buff *skb, const struct hs_at *at)
 	return sk;
 }
 
-/* Whether there is more than an acknowledgement, without a look at the headers;
- * SACK hides it. */
-inline_ bool sends_data(struct sk_buff *skb, const struct hs_at *at)
-{
-	struct sock *sk = sender(skb, at);
-	__u32 before_tcp;
-
-	if (!hs_follow || !sk)
-		return false;
-	before_tcp = skb->head + skb->transport_header - skb->data;
-	return skb->len - before_tcp > BPF_CORE_READ((struct tcp_sock *)sk, tcp_header_len);
-}
-
 /* Nobody watches, and a request that begins now is not recorded either: no more is
  * kept than what the next one needs. What has been received, the acknowledgement
  * tells. False where it is recorded. */
@@ -271,25 +258,25 @@ inline_ bool passed_over(struct hs_conn *c, __u32 ack, __u32 end)
 }
 
 /* A segment is on its way: with new data, without, or sent again. */
-inline_ void sent(struct sock *sk, const struct hs_packet *p, __u64 now)
+inline_ void sent(struct sock *sk, const struct hs_segment *s, __u64 now)
 {
-	__u32 end = p->seq + p->payload;
+	__u32 end = s->seq + s->payload;
 	struct hs_conn *c;
 
-	if (!hs_follow || !p->payload)
+	if (!hs_follow || !s->payload)
 		return;
 	c = conn_of(sk);
-	if (p->tcp_flags & TCP_FLAG_SYN) {
+	if (s->flags & TCP_FLAG_SYN) {
 		/* Fast Open (RFC 7413): the request begins with the connection. */
 		if (c && c->phase == CONN_OPENING)
-			c->sent = p->seq + 1;
+			c->sent = s->seq + 1;
 		return;
 	}
 	if (!c)
-		c = met(sk, p->seq, HS_ROLE_CLIENT);
+		c = met(sk, s->seq, HS_ROLE_CLIENT);
 	if (!c || !before(c->sent, end))
 		return;
-	if (passed_over(c, p->ack, end))
+	if (passed_over(c, s->ack, end))
 		return;
 	if (!c->watched)
 		c->copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);

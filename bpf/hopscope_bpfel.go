@@ -561,6 +561,7 @@ const (
 	HopscopeVarHsRetransmitHasErr       = "hs_retransmit_has_err"
 	HopscopeVarHsRingBytes              = "hs_ring_bytes"
 	HopscopeVarHsSample                 = "hs_sample"
+	HopscopeVarHsSecond                 = "hs_second"
 	HopscopeVarHsSeesAccept             = "hs_sees_accept"
 	HopscopeVarHsSlowNs                 = "hs_slow_ns"
 	HopscopeVarHsSweeping               = "hs_sweeping"
@@ -709,6 +710,7 @@ type HopscopeVariableSpecs struct {
 	HsRetransmitHasErr   *ebpf.VariableSpec `ebpf:"hs_retransmit_has_err"`
 	HsRingBytes          *ebpf.VariableSpec `ebpf:"hs_ring_bytes"`
 	HsSample             *ebpf.VariableSpec `ebpf:"hs_sample"`
+	HsSecond             *ebpf.VariableSpec `ebpf:"hs_second"`
 	HsSeesAccept         *ebpf.VariableSpec `ebpf:"hs_sees_accept"`
 	HsSlowNs             *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
 	HsSweeping           *ebpf.VariableSpec `ebpf:"hs_sweeping"`
@@ -824,6 +826,7 @@ type HopscopeVariables struct {
 	HsRetransmitHasErr   *ebpf.Variable `ebpf:"hs_retransmit_has_err"`
 	HsRingBytes          *ebpf.Variable `ebpf:"hs_ring_bytes"`
 	HsSample             *ebpf.Variable `ebpf:"hs_sample"`
+	HsSecond             *ebpf.Variable `ebpf:"hs_second"`
 	HsSeesAccept         *ebpf.Variable `ebpf:"hs_sees_accept"`
 	HsSlowNs             *ebpf.Variable `ebpf:"hs_slow_ns"`
 	HsSweeping           *ebpf.Variable `ebpf:"hs_sweeping"`

@@ -13,16 +13,21 @@
 #define IP_MF_OFFSET 0x3fff
 #define IP6_OFFSET 0xfff8
 
+/* What a TCP header tells. */
+struct hs_segment {
+	__u32 seq;
+	__u32 ack;
+	__u32 payload; /* bytes of it */
+	__u8 flags;
+};
+
 struct hs_packet {
 	struct hs_sig sig;
 	struct hs_tuple tuple;
-	__u32 bytes;   /* IP header and payload */
-	__u32 seq;     /* TCP only */
-	__u32 ack;     /* TCP only */
-	__u32 payload; /* TCP only: bytes of it */
+	struct hs_segment tcp; /* all 0 of others */
+	__u32 bytes;	       /* IP header and payload */
 	__u8 family;
 	__u8 proto;
-	__u8 tcp_flags;
 	__u8 fragment; /* an IP fragment */
 	__u8 headless; /* not the first one: without a transport header */
 };
@@ -77,19 +82,29 @@ inline_ __u32 tcp_tsval(const __u8 *l4, __u32 doff)
 	return BE32(l4 + 24) & (nonzero(other) - 1);
 }
 
+inline_ __u32 tcp_header_bytes(const __u8 *l4)
+{
+	return (l4[12] >> 4) * 4;
+}
+
+inline_ struct hs_segment segment_of(const __u8 *l4, __u32 l4_bytes)
+{
+	return (struct hs_segment){
+		.seq = BE32(l4 + 4),
+		.ack = BE32(l4 + 8),
+		.payload = l4_bytes - tcp_header_bytes(l4),
+		.flags = l4[13],
+	};
+}
+
 inline_ void read_tcp(struct hs_packet *p, const __u8 *l4, __u32 l4_bytes, __u32 id)
 {
-	__u32 doff = (l4[12] >> 4) * 4;
-
 	p->tuple.sport = BE16(l4);
 	p->tuple.dport = BE16(l4 + 2);
-	p->seq = BE32(l4 + 4);
-	p->ack = BE32(l4 + 8);
-	p->payload = l4_bytes - doff;
-	p->tcp_flags = l4[13];
-	p->sig.a = (__u64)p->seq << 32 | p->ack;
-	p->sig.b = (__u64)tcp_tsval(l4, doff) << 32 | ((l4_bytes - doff) & 0xffff) << 16 |
-		   (id & 0xffff);
+	p->tcp = segment_of(l4, l4_bytes);
+	p->sig.a = (__u64)p->tcp.seq << 32 | p->tcp.ack;
+	p->sig.b = (__u64)tcp_tsval(l4, tcp_header_bytes(l4)) << 32 |
+		   (p->tcp.payload & 0xffff) << 16 | (id & 0xffff);
 }
 
 inline_ void read_udp(struct hs_packet *p, const __u8 *l4, __u32 id)
@@ -160,9 +175,7 @@ inline_ struct hs_ip read_ip6(struct hs_packet *p, const struct hs_headers *b)
 
 inline_ void read_transport(struct hs_packet *p, const __u8 *l4, const struct hs_ip *ip)
 {
-	p->tcp_flags = 0;
-	p->seq = 0;
-	p->payload = 0;
+	p->tcp = (struct hs_segment){};
 	if (p->headless || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
 			    p->proto != IPPROTO_ICMP && p->proto != IPPROTO_ICMPV6)) {
 		p->sig.a = (__u64)ip->id << 32 | p->bytes;
@@ -230,6 +243,18 @@ read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
 	return read_headers(skb, head, protocol, p);
 }
 
+/* read_segment reads the TCP header alone of what a socket sends; bytes is what the
+ * packet has from there on. */
+inline_ bool read_segment(const __u8 *l4, __u32 bytes, struct hs_segment *s)
+{
+	__u32 h[4]; /* up to the flags, and the window */
+
+	if (bpf_probe_read_kernel(h, sizeof(h), l4))
+		return false;
+	*s = segment_of((__u8 *)h, bytes);
+	return true;
+}
+
 /* GRO lets the first skb of a flow grow, so its payload length, the only part
  * of the signature that may change on the way, is left out after it. */
 #define SIG_WITHOUT_LENGTH 0xffffffff0000ffffULL
@@ -244,10 +269,15 @@ inline_ bool same_packet(const struct hs_sig *a, const struct hs_sig *b, bool af
 }
 
 /* SYN, RST and DNS are too few and too telling to be sampled. */
+inline_ bool telling(const struct hs_segment *s)
+{
+	return s->flags & (TCP_FLAG_SYN | TCP_FLAG_RST);
+}
+
 inline_ bool has_priority(const struct hs_packet *p)
 {
 	if (p->proto == IPPROTO_TCP)
-		return p->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_RST);
+		return telling(&p->tcp);
 	return p->proto == IPPROTO_UDP &&
 	       (p->tuple.dport == PORT_DNS || p->tuple.sport == PORT_DNS);
 }

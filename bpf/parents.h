@@ -24,9 +24,6 @@ struct {
 	__type(value, struct hs_slot);
 } hs_parents SEC(".maps");
 
-#define NSEC_PER_SEC 1000000000ULL
-#define SPLIT_WINDOW (10 * NSEC_PER_SEC)
-
 /* A GSO skb holds up to 64 kB (the most that software GSO splits), and starts
  * in one of the blocks of 2 kB that lie at or before its segment. Two full
  * segments do not fit a block, so that no two skbs begin in one. */
@@ -47,15 +44,13 @@ inline_ __u64 flow_hash(const struct hs_tuple *t)
 
 inline_ void note_split(void)
 {
-	__u64 now = bpf_ktime_get_ns();
-
-	if (now - hs_last_split > NSEC_PER_SEC / 10)
-		hs_last_split = now;
+	if (hs_last_split != hs_second)
+		hs_last_split = hs_second;
 }
 
 inline_ bool split_lately(void)
 {
-	return hs_last_split && bpf_ktime_get_ns() - hs_last_split < SPLIT_WINDOW;
+	return (__s32)(hs_second - hs_last_split) < SPLIT_SECONDS;
 }
 
 /* Headers need be read only where the packet is followed, or may be the child
@@ -181,7 +176,7 @@ inline_ bool holds(const struct hs_slot *parent, __u64 ends, __u32 seq)
 
 inline_ struct hs_slot *inherit_split(const void *skb, const struct hs_packet *p)
 {
-	__u32 block = p->proto == IPPROTO_TCP ? p->seq >> BLOCK_SHIFT : 0;
+	__u32 block = p->proto == IPPROTO_TCP ? p->tcp.seq >> BLOCK_SHIFT : 0;
 	/* One bound, tested in one place: up to 6.1 a loop is
 	 * refused where code falls through to its head instead of jumping back. */
 	__u32 i, blocks = p->proto == IPPROTO_TCP ? BLOCKS : 1;
@@ -191,7 +186,7 @@ inline_ struct hs_slot *inherit_split(const void *skb, const struct hs_packet *p
 	for (i = 0; i < blocks; i++) {
 		key.b = (block - i) & (0xffffffff >> BLOCK_SHIFT);
 		parent = bpf_map_lookup_elem(&hs_parents, &key);
-		if (parent && holds(parent, ends_of_packet(p), p->seq))
+		if (parent && holds(parent, ends_of_packet(p), p->tcp.seq))
 			return inherit(address_of(skb), parent, p->sig, p->bytes);
 	}
 	if (p->proto == IPPROTO_TCP && p->bytes > 128) /* not a mere ACK */

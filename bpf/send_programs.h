@@ -37,31 +37,65 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at)
 	return true;
 }
 
+/* Most packets are a socket's that sampling leaves out: what is of interest then stands
+ * in the TCP header. False where it says that this one is to be followed. */
+inline_ bool left_out_at_queue(struct sk_buff *skb, bool born, struct hs_segment *s)
+{
+	__u32 before_tcp = skb->head + skb->transport_header - skb->data;
+
+	if (!read_segment(skb->head + skb->transport_header, skb->len - before_tcp, s))
+		return false;
+	if (!born)
+		return true;
+	if (telling(s))
+		return false;
+	left_out();
+	return true;
+}
+
+/* The packet's journey begins here, or goes on. */
+inline_ struct hs_slot *at_queue(struct sk_buff *skb, struct hs_slot *slot, struct hs_packet *p,
+				 const struct hs_at *at, bool born, __u32 weight)
+{
+	if (born && !stacked(slot, at, p)) {
+		dns_query(skb, p);
+		slot = birth_as(weight, skb, slot, p, at, skb->sk, 0, 0);
+	} else {
+		slot = pass(skb, slot, p, at);
+	}
+	queued(skb, slot);
+	return slot;
+}
+
 SEC("tp_btf/net_dev_queue")
 int hs_net_dev_queue(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
 	struct hs_slot *slot = live_slot_of(skb, HS_R_QUEUE);
+	bool known = worth_reading(slot), born;
+	__u64 now = NOW_UNREAD;
 	struct hs_packet p;
 	struct hs_at at;
 	struct sock *sk;
-	bool born, known;
+	__u32 weight;
 
+	if (!known && skb->skb_iif) /* neither from here nor followed */
+		return 0;
 	at_device(&at, HS_P_QUEUE, skb->dev, skb);
 	born = born_at_queue(skb, &at);
-	known = born || worth_reading(slot);
-	if ((!known && !sends_data(skb, &at)) || !read_packet(skb, HEADER_NETWORK, &p))
-		return 0;
-	if (born && !stacked(slot, &at, &p)) {
-		dns_query(skb, &p);
-		slot = birth(skb, slot, &p, &at, skb->sk, 0, 0);
-	} else {
-		slot = known ? pass(skb, slot, &p, &at) : NULL;
+	weight = born ? draw() : 0;
+	if (known || weight || !sender(skb, &at) || !left_out_at_queue(skb, born, &p.tcp)) {
+		if (!known && !born)
+			return 0;
+		if (!read_packet(skb, HEADER_NETWORK, &p))
+			return 0;
+		slot = at_queue(skb, slot, &p, &at, born, weight);
+		if (slot)
+			now = slot->last_ns;
 	}
-	queued(skb, slot);
 	sk = sender(skb, &at);
 	if (sk)
-		sent(sk, &p, slot ? slot->last_ns : NOW_UNREAD);
+		sent(sk, &p.tcp, now);
 	return 0;
 }
 

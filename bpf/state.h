@@ -133,12 +133,18 @@ __u32 hs_filtering = 0;
 __u32 hs_sweeping = 0;	 /* 1: user space removes slots, see new_slot */
 __u32 hs_nf_out[2] = {}; /* IPv4, IPv6: enum nf_out */
 
+/* Children of a packet that was split or copied come no later than that many seconds.
+ * User space counts the seconds: a clock would have to be read for every packet. Where
+ * it is late, or starts or ends, packets are looked at for longer than they need be. */
+#define SPLIT_SECONDS 10
+__u32 hs_second = SPLIT_SECONDS;
+
 /* Of NICs alone, which are few: their indexes may lie far apart, where containers have
  * come and gone in between. */
 #define NICS 4096
 
 /* Set by the programs. */
-__u64 hs_last_split = 0;	/* time of the latest split or copy */
+__u32 hs_last_split = 0;	/* hs_second of the latest split or copy */
 __u8 hs_gro_devices[NICS] = {}; /* by ifindex: reception seen before the stack */
 __u64 hs_veth_ops = 0;		/* address of the veth driver's rtnl_link_ops, once seen */
 

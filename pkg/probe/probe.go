@@ -55,6 +55,9 @@ type Probe struct {
 
 	readsDNS bool
 
+	opened time.Time
+	second uint32 // hs_second, as it was then
+
 	mu     sync.Mutex
 	closed bool
 }
@@ -88,7 +91,7 @@ func Open(cfg Config) (*Probe, error) {
 		return nil, err
 	}
 	kernel.types = nil // some 40 MB that nothing needs any more
-	p := &Probe{coll: coll, facts: kernel, readsDNS: cfg.readsDNS(kernel)}
+	p := &Probe{coll: coll, facts: kernel, readsDNS: cfg.readsDNS(kernel), opened: time.Now()}
 	p.sweep = newSweeper(coll.Maps["hs_slots"], func(on bool) error { return p.flag("hs_sweeping", on) })
 	p.conns = newConnections(coll.Maps["hs_conns"])
 	if err := p.start(cfg, kernel); err != nil {
@@ -114,7 +117,10 @@ func (c Config) withDefaults() Config {
 }
 
 func (p *Probe) start(cfg Config, k kernelFacts) error {
-	var err error
+	err := p.coll.Variables["hs_second"].Get(&p.second)
+	if err != nil {
+		return fmt.Errorf("read hs_second: %w", err)
+	}
 	if p.reader, err = ringbuf.NewReader(p.coll.Maps["hs_ring"]); err != nil {
 		return fmt.Errorf("open the ring buffer: %w", err)
 	}
@@ -146,6 +152,11 @@ func (p *Probe) Capabilities() []Capability { return p.facts.capabilities() }
 // SetSample changes the sample rate: one in n packets is tracked.
 func (p *Probe) SetSample(n uint32) error {
 	return p.set("hs_sample", max(n, 1))
+}
+
+// tellSecond tells the programs, which read no clock for it, how long they have run.
+func (p *Probe) tellSecond() error {
+	return p.set("hs_second", p.second+uint32(time.Since(p.opened)/time.Second))
 }
 
 // Stop ends births; journeys under way still end and are still emitted.

@@ -43,6 +43,9 @@ func (p *Probe) Read(ctx context.Context, drain time.Duration, to Records) error
 			if err != nil {
 				return err
 			}
+			if err := p.tellSecond(); err != nil {
+				return err
+			}
 			nextSweep = now.Add(next)
 		}
 		if now := time.Now(); now.After(nextWalk) && to.Event != nil {

@@ -31,8 +31,8 @@ inline_ void packet(struct hs_packet *p, const __u64 *ctx)
 	p->bytes = 100; /* known to be one segment: there is no skb to ask */
 	p->sig.a = ctx[ARG_SIG_A];
 	p->sig.b = ctx[ARG_SIG_B];
-	p->seq = ctx[ARG_SEQ];
-	p->tcp_flags = ctx[ARG_TCP_FLAGS];
+	p->tcp.seq = ctx[ARG_SEQ];
+	p->tcp.flags = ctx[ARG_TCP_FLAGS];
 	*(__u16 *)(p->tuple.saddr + 10) = 0xffff;
 	*(__u16 *)(p->tuple.daddr + 10) = 0xffff;
 	p->tuple.sport = ctx[ARG_PORTS] >> 16;
@@ -113,6 +113,12 @@ int logic_inherit(__u64 *ctx)
 
 	packet(&p, ctx);
 	return inherit_split((void *)ctx[ARG_SKB], &p) != NULL;
+}
+
+SEC("raw_tp/logic_lately")
+int logic_lately(__u64 *ctx)
+{
+	return split_lately();
 }
 
 struct headers {

@@ -242,6 +242,7 @@ func TestLogic(t *testing.T) {
 		{"ring full", (*logic).ringFull, "birth end"},
 		{"sampling", (*logic).sampling, "birth end"},
 		{"split", (*logic).split, "birth inherit stop end"},
+		{"split lately", (*logic).splitLately, "birth end lately"},
 		{"split unseen", (*logic).splitUnseen, "birth queued inherit"},
 		{"swept", (*logic).swept, "birth stop end"},
 		{"signature", (*logic).signature, "read"},
@@ -321,6 +322,31 @@ func (l *logic) truncated() {
 	if j := l.one(); len(j.Stops) != journey.MaxStops || j.Flags&journey.FlagTruncated == 0 {
 		l.t.Errorf("%d stops, flags %v", len(j.Stops), j.Flags)
 	}
+}
+
+// Packets are looked at as what may be children for ten seconds after a split, as user
+// space counts them.
+func (l *logic) splitLately() {
+	second := l.coll.Variables["hs_second"]
+	var now uint32
+	must(l.t, second.Get(&now), "read the second")
+	want := func(later int32, lately bool) {
+		l.t.Helper()
+		must(l.t, second.Set(now+uint32(later)), "set the second")
+		if got := l.call("lately", fake{}); got != lately {
+			l.t.Errorf("%d s after it: lately %v, want %v", later, got, lately)
+		}
+	}
+	want(0, false)
+	want(1000, false)
+	now += 1000
+	p := fake{skb: 0x1000, sigA: 7, ending: bpf.HopscopeHsEndingHS_E_SEGMENTED}
+	l.must("birth", p)
+	l.must("end", p)
+	want(-1, true) // seen by a CPU that has read the second before it passed
+	want(0, true)
+	want(9, true)
+	want(10, false)
 }
 
 // Kernels keep some elements more than were asked for, at most one a CPU.
