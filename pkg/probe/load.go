@@ -121,10 +121,7 @@ func load(spec *ebpf.CollectionSpec, k kernelFacts) (*ebpf.Collection, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, lockedMemory(err)
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
-		Cache:    k.types,
-		Programs: ebpf.ProgramOptions{LogLevel: verifierLog},
-	})
+	coll, err := loadCollection(spec, k.types)
 	if err == nil {
 		return coll, nil
 	}
