@@ -76,10 +76,9 @@ int hs_deliver_fentry(__u64 *ctx)
 
 inline_ __u32 srtt_us(struct sock *sk)
 {
-	__u32 v = 0;
+	struct tcp_sock *tp = tcp_of(sk);
 
-	bpf_core_read(&v, sizeof(v), &((struct tcp_sock *)sk)->srtt_us);
-	return v >> 3;
+	return tp ? tp->srtt_us >> 3 : 0;
 }
 
 SEC("tp_btf/tcp_probe")

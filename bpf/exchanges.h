@@ -298,7 +298,7 @@ inline_ void arrived(struct sock *sk, struct sk_buff *skb, __u64 now)
 	end = cb->end_seq - (cb->tcp_flags & TCP_FLAG_FIN);
 	if (end == cb->seq)
 		return;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (!tp || !before(tp->rcv_nxt, end))
 		return;
 	if (!glance(sk) && !sampled(tp->rcv_nxt, hs_sample))
@@ -341,7 +341,7 @@ inline_ void read_by_task(struct sock *sk)
 
 	if (!c || !c->watched)
 		return;
-	tp = bpf_skc_to_tcp_sock(sk);
+	tp = tcp_of(sk);
 	if (!tp)
 		return;
 	copied = tp->copied_seq;

@@ -241,5 +241,6 @@ struct bpf_nf_ctx {
 
 /* kernel/bpf/helpers.c, since 6.2; weak, so that older kernels load the rest. */
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #endif

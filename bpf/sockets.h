@@ -102,6 +102,15 @@ inline_ const struct tcp_skb_cb *noted(struct sk_buff *skb)
 	return (void *)skb->cb;
 }
 
+/* NULL at most where a socket may be another than a full one of TCP. The cast costs
+ * nothing, and the helper, which older kernels have alone, some 45 ns. */
+inline_ struct tcp_sock *tcp_of(struct sock *sk)
+{
+	if (bpf_rdonly_cast)
+		return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	return bpf_skc_to_tcp_sock(sk);
+}
+
 /* Neither a request nor in TIME_WAIT: those are mini-sockets. */
 inline_ bool full(struct sock *sk)
 {

@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 	"bpf":              {},
 	"pkg/cgroup2":      {},
 	"pkg/crash":        {},
-	"pkg/probe":        {"bpf", "pkg/cgroup2", "pkg/dns"},
+	"pkg/probe":        {"bpf", "pkg/crash", "pkg/cgroup2", "pkg/dns"},
 	"pkg/journey":      {},
 	"pkg/dropreason":   {},
 	"pkg/printable":    {},

@@ -23,7 +23,7 @@ var mutants = []mutant{
 	},
 	{
 		"the signature does not hold TCP's acknowledgement", "bpf/packet.h",
-		"(__u64)p->seq << 32 | p->ack;", "(__u64)p->seq << 32;",
+		"(__u64)p->tcp.seq << 32 | p->tcp.ack;", "(__u64)p->tcp.seq << 32;",
 		logicTest, "TestLogic/signature",
 	},
 	{
@@ -33,7 +33,7 @@ var mutants = []mutant{
 	},
 	{
 		"sampling takes twice its share", "bpf/birth.h",
-		"bpf_get_prandom_u32() % weight)", "bpf_get_prandom_u32() % (weight / 2))",
+		"bpf_get_prandom_u32() % rate)", "bpf_get_prandom_u32() % (rate / 2))",
 		logicTest, "TestLogic/sampling",
 	},
 	{

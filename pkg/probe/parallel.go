@@ -9,6 +9,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/hopscope/hopscope/pkg/crash"
 )
 
 // loadCollection is [ebpf.NewCollectionWithOptions], but for the programs, of which as
@@ -26,7 +28,9 @@ func loadCollection(spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collecti
 	free := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, name := range names {
 		free <- struct{}{}
-		loads.Go(func() {
+		loads.Add(1)
+		crash.Go(func() {
+			defer loads.Done()
 			programs[i], errs[i] = loadProgram(spec, name, coll.Maps, types)
 			<-free
 		})
