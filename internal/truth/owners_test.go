@@ -3,12 +3,14 @@ package truth
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/hopscope/hopscope/internal/lab"
+	"github.com/hopscope/hopscope/pkg/journey"
 	"github.com/hopscope/hopscope/pkg/model"
 	"github.com/hopscope/hopscope/pkg/pipeline"
 )
@@ -41,6 +43,21 @@ func (x *crossing) fromOutside() {
 
 func (x *crossing) toOutside() {
 	x.client.Run("udp", "--echo=false", "--count", "1000", "--rate", "4000", serverAt(x.outside.Addr))
+}
+
+// askedFromOutside has each datagram answered.
+func (x *crossing) askedFromOutside() {
+	x.outside.Run("udp", "--count", "1000", "--rate", "4000", x.service)
+}
+
+func (x *crossing) asksOutside() {
+	x.client.Run("udp", "--count", "1000", "--rate", "4000", serverAt(x.outside.Addr))
+}
+
+// port is where shown is published.
+func (x *crossing) port() string {
+	_, port, _ := strings.Cut(x.service, ":")
+	return port
 }
 
 func (x *crossing) between() {
@@ -77,6 +94,16 @@ func TestDropsKnowTheirOwner(t *testing.T) {
 			"NETFILTER_DROP", "postrouting", x.client.Name, in, x.client.Name, "journey", "conntrack",
 		},
 		{
+			"of an answer, behind what undoes DNAT", ruled(lab.Chain{Netns: host, Hook: "postrouting", Priority: 200},
+				fmt.Sprintf("ip saddr %s ip daddr %s udp sport %s %s", x.outside.HostAddr, in, x.port(), half)), x.askedFromOutside,
+			"NETFILTER_DROP", "postrouting", x.shown.Name, in, x.shown.Name, "journey", "conntrack",
+		},
+		{
+			"of an answer, before what undoes SNAT", ruled(lab.Chain{Netns: host, Hook: "prerouting", Priority: -150},
+				fmt.Sprintf("ip saddr %s ip daddr %s udp sport %d %s", in, x.outside.HostAddr, serverPort, half)), x.asksOutside,
+			"NETFILTER_DROP", "prerouting", in, x.client.Name, x.client.Name, "journey", "conntrack",
+		},
+		{
 			"in the queue of the way out", x.tbf(lab.HostNetns, x.outside.Link.HostName), x.toOutside,
 			"QDISC_DROP", "qdisc", x.client.Name, in, x.client.Name, "journey", "conntrack",
 		},
@@ -92,6 +119,10 @@ func TestDropsKnowTheirOwner(t *testing.T) {
 		{
 			"by the reverse path filter", x.wrongWay, x.toOutside,
 			"IP_RPFILTER", "routing", x.client.Name, in, x.client.Name, "journey", "",
+		},
+		{ // its function frees in several hops
+			"by the reverse path filter, untracked", x.wrongWay, x.toOutside,
+			"IP_RPFILTER", journey.HopUnknown.String(), x.client.Name, in, x.client.Name, "", "address",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
