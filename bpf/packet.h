@@ -243,6 +243,17 @@ read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
 	return read_headers(skb, head, protocol, p);
 }
 
+/* What the IP header at ip says that it carries, 0 where it is none. */
+inline_ __u8 ip_carries(const __u8 *ip, __u16 protocol)
+{
+	__u32 at = protocol == bpf_htons(ETH_P_IPV6) ? 6 : 9;
+	__u8 carries = 0;
+
+	if (protocol == bpf_htons(ETH_P_IP) || protocol == bpf_htons(ETH_P_IPV6))
+		bpf_probe_read_kernel(&carries, sizeof(carries), ip + at);
+	return carries;
+}
+
 /* read_segment reads the TCP header alone of what a socket sends; bytes is what the
  * packet has from there on. */
 inline_ bool read_segment(const __u8 *l4, __u32 bytes, struct hs_segment *s)

@@ -38,12 +38,15 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at)
 }
 
 /* Most packets are a socket's that sampling leaves out: what is of interest then stands
- * in the TCP header. False where it says that this one is to be followed. */
+ * in the TCP header. False where that is not the next one after IP's, as behind a
+ * tunnel's device, or where it says that this one is to be followed. */
 inline_ bool left_out_at_queue(struct sk_buff *skb, bool born, struct hs_segment *s)
 {
-	__u32 before_tcp = skb->head + skb->transport_header - skb->data;
+	const __u8 *ip = skb->head + skb->network_header;
+	const __u8 *l4 = skb->head + skb->transport_header;
 
-	if (!read_segment(skb->head + skb->transport_header, skb->len - before_tcp, s))
+	if (ip_carries(ip, skb->protocol) != IPPROTO_TCP ||
+	    !read_segment(l4, skb->len - (__u32)(l4 - skb->data), s))
 		return false;
 	if (!born)
 		return true;

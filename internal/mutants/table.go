@@ -114,6 +114,16 @@ var mutants = []mutant{
 		truthTest, "TestKindsOfRetransmission/synack",
 	},
 	{
+		"what is behind a tunnel's header passes for TCP's", "bpf/send_programs.h",
+		"ip_carries(ip, skb->protocol) != IPPROTO_TCP ||", "",
+		truthTest, "TestSampledExchangesThroughATunnel",
+	},
+	{
+		"sampling leaves SYN and RST out", "bpf/send_programs.h",
+		"if (telling(s))", "if (false)",
+		truthTest, "TestSamplingLeavesOutNeitherSYNNorRST",
+	},
+	{
 		"a translated address is taken for an end's own", "bpf/drops.h",
 		"translated = ends_by_conntrack(&key, skb);", "translated = 0;",
 		truthTest, "TestDropsKnowTheirOwner/behind_SNAT",

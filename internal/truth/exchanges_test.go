@@ -70,10 +70,15 @@ func TestExchangesTellWhatTheServerThinks(t *testing.T) {
 // Sampling keeps the same exchanges at both ends, one in eight, each standing
 // for eight.
 func TestExchangesAreSampledAlikeAtBothEnds(t *testing.T) {
-	const requests, rate = 16000, 8
 	p := sharedPair(t)
+	wantSampledAlike(t, p, p.at)
+}
+
+func wantSampledAlike(t *testing.T, p *pair, at string) {
+	t.Helper()
+	const requests, rate = 16000, 8
 	tr := beginSockets(t, probe.Config{Sample: rate})
-	wantOK(t, p.client.Run("rr", "--count", "16000", "--connections", "4", p.at), requests)
+	wantOK(t, p.client.Run("rr", "--count", "16000", "--connections", "4", at), requests)
 	tr.end()
 	joined := tr.between(p.client, p.web)
 	for _, x := range joined {

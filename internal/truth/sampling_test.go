@@ -2,6 +2,7 @@ package truth
 
 import (
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/hopscope/hopscope/internal/lab"
@@ -68,5 +69,41 @@ func wantSampled(t *testing.T, r result, c *lab.Container, packets uint64, rate 
 	}
 	if diff := math.Abs(float64(weight) - float64(packets)); diff > sigmas*sigma*rate {
 		t.Errorf("%s: weights sum to %d, %d packets were sent", c.Name, weight, packets)
+	}
+}
+
+// SYN and RST are followed at any rate, each standing for itself.
+func TestSamplingLeavesOutNeitherSYNNorRST(t *testing.T) {
+	const connections, each = 99, 3
+	p := sharedPair(t)
+	moody := p.shop.Container(lab.ContainerSpec{Name: "moody", Networks: []*lab.Network{p.net}, Args: []string{"serve", "--reset", strconv.Itoa(each)}})
+	tr := begin(t, pipeline.Options{Sample: 1 << 20})
+	resets, count := tcpCounter(t, moody, "OutRsts"), strconv.Itoa(connections)
+	p.client.Run("rr", "--connections", count, "--count", count, serverAt(moody.IP(p.net)))
+	r := tr.end()
+	resets = tcpCounter(t, moody, "OutRsts") - resets
+	const syn, rst = 2, 4
+	flagged := func(c *lab.Container, flag uint8) (n uint64) {
+		born := bornAt(netnsInode(t, c.Netns), c.Links[0].Index)
+		for i := range r.Journeys {
+			if j := &r.Journeys[i]; born(j) && j.TCPFlags&flag != 0 && j.Weight == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	if got := flagged(p.client, syn); got != connections {
+		t.Errorf("%d SYNs of %d connections", got, connections)
+	}
+	if got := flagged(moody, syn); got != connections {
+		t.Errorf("%d SYN-ACKs of %d connections", got, connections)
+	}
+	if got := flagged(moody, rst); got != resets || resets < connections/each {
+		t.Errorf("%d RSTs followed, %d sent", got, resets)
+	}
+	for i := range r.Journeys {
+		if j := &r.Journeys[i]; j.Proto == journey.ProtoTCP && j.TCPFlags&(syn|rst) == 0 && j.Flags&journey.FlagPriority != 0 {
+			t.Errorf("has priority: %+v", j)
+		}
 	}
 }
