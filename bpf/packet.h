@@ -243,27 +243,21 @@ read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
 	return read_headers(skb, head, protocol, p);
 }
 
-/* What the IP header at ip says that it carries, 0 where it is none. */
-inline_ __u8 ip_carries(const __u8 *ip, __u16 protocol)
+/* read_segment reads what a socket sends where TCP's header is the next one after IP's,
+ * and nothing but that. */
+inline_ bool read_segment(struct sk_buff *skb, struct hs_segment *s)
 {
-	__u32 at = protocol == bpf_htons(ETH_P_IPV6) ? 6 : 9;
-	__u8 carries = 0;
+	__u32 not_ip4 = nonzero(skb->protocol ^ bpf_htons(ETH_P_IP));
+	__u32 not_ip6 = nonzero(skb->protocol ^ bpf_htons(ETH_P_IPV6));
+	const __u8 *ip = skb->head + skb->network_header;
+	const __u8 *l4 = skb->head + skb->transport_header;
+	__u32 h[4], failed; /* up to the flags, and the window */
+	__u8 carries;
 
-	if (protocol == bpf_htons(ETH_P_IP) || protocol == bpf_htons(ETH_P_IPV6))
-		bpf_probe_read_kernel(&carries, sizeof(carries), ip + at);
-	return carries;
-}
-
-/* read_segment reads the TCP header alone of what a socket sends; bytes is what the
- * packet has from there on. */
-inline_ bool read_segment(const __u8 *l4, __u32 bytes, struct hs_segment *s)
-{
-	__u32 h[4]; /* up to the flags, and the window */
-
-	if (bpf_probe_read_kernel(h, sizeof(h), l4))
-		return false;
-	*s = segment_of((__u8 *)h, bytes);
-	return true;
+	failed = bpf_probe_read_kernel(&carries, sizeof(carries), ip + 6 + 3 * not_ip6);
+	failed |= bpf_probe_read_kernel(h, sizeof(h), l4);
+	*s = segment_of((__u8 *)h, skb->len - (__u32)(l4 - skb->data));
+	return !nonzero(failed | (carries ^ IPPROTO_TCP) | (not_ip4 & not_ip6));
 }
 
 /* GRO lets the first skb of a flow grow, so its payload length, the only part

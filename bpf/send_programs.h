@@ -42,11 +42,7 @@ inline_ bool born_at_queue(struct sk_buff *skb, const struct hs_at *at)
  * tunnel's device, or where it says that this one is to be followed. */
 inline_ bool left_out_at_queue(struct sk_buff *skb, bool born, struct hs_segment *s)
 {
-	const __u8 *ip = skb->head + skb->network_header;
-	const __u8 *l4 = skb->head + skb->transport_header;
-
-	if (ip_carries(ip, skb->protocol) != IPPROTO_TCP ||
-	    !read_segment(l4, skb->len - (__u32)(l4 - skb->data), s))
+	if (!read_segment(skb, s))
 		return false;
 	if (!born)
 		return true;

@@ -114,8 +114,8 @@ var mutants = []mutant{
 		truthTest, "TestKindsOfRetransmission/synack",
 	},
 	{
-		"what is behind a tunnel's header passes for TCP's", "bpf/send_programs.h",
-		"ip_carries(ip, skb->protocol) != IPPROTO_TCP ||", "",
+		"what is behind a tunnel's header passes for TCP's", "bpf/packet.h",
+		"failed | (carries ^ IPPROTO_TCP) |", "failed |",
 		truthTest, "TestSampledExchangesThroughATunnel",
 	},
 	{
