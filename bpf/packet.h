@@ -244,8 +244,10 @@ read_packet(struct sk_buff *skb, enum hs_header where, struct hs_packet *p)
 }
 
 /* read_segment reads what a socket sends where TCP's header is the next one after IP's,
- * and nothing but that. */
-inline_ bool read_segment(struct sk_buff *skb, struct hs_segment *s)
+ * and nothing but that. What it reads into takes none of its caller's stack, which older
+ * kernels bound along with that of all that the caller may call. */
+static __noinline __attribute__((unused)) bool read_segment(struct sk_buff *skb,
+							    struct hs_segment *s)
 {
 	__u32 not_ip4 = nonzero(skb->protocol ^ bpf_htons(ETH_P_IP));
 	__u32 not_ip6 = nonzero(skb->protocol ^ bpf_htons(ETH_P_IPV6));
