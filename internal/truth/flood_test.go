@@ -25,7 +25,7 @@ const (
 // drop of a tracked packet would have its record, nor the terminal fills up.
 //
 // Of 800,000 drops behind the veth, 42 to 220 were shown to no tracing program in four of
-// some 250 runs, in a softirq or in a thread; why is not known. What a witness at the same
+// some 400 runs, in a softirq or in a thread; why is not known. What a witness at the same
 // trace point did not see, hopscope cannot count; that must be next to nothing, and told
 // as journeys without an end.
 func TestFloodOfDrops(t *testing.T) {
