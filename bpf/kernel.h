@@ -160,7 +160,6 @@ struct inet_sock {
 } CORE;
 
 struct tcp_sock {
-	__u16 tcp_header_len; /* of what it sends, without SACK */
 	__u32 rcv_nxt;
 	__u32 copied_seq; /* read by the application up to here */
 	__u32 snd_nxt;
