@@ -112,6 +112,7 @@ func (f *fakeRuntime) stop(err error) {
 type fakeDevices struct {
 	mu      sync.Mutex
 	devices []Device
+	refused map[uint32]error // namespaces that cannot be read
 	reads   int
 	changed chan struct{}
 }
@@ -122,7 +123,7 @@ func (f *fakeDevices) Devices(_ uint32, all []Namespace) []Scan {
 	f.reads++
 	var out []Scan
 	for _, ns := range all {
-		s := Scan{Netns: ns.Inode}
+		s := Scan{Netns: ns.Inode, Err: f.refused[ns.Inode]}
 		for _, d := range f.devices {
 			if d.Netns == ns.Inode {
 				s.Devices = append(s.Devices, d)

@@ -260,6 +260,49 @@ func TestLinkChangesAreRead(t *testing.T) {
 	})
 }
 
+// That a container's devices cannot be read is said until they can, or it is gone:
+// also when the host's, which can, are read alone.
+func TestUnreadNamespacesStaySaid(t *testing.T) {
+	h, rt, clock := newHost(t), &fakeRuntime{}, newClock()
+	h.container(id("aa"), 70, webNS)
+	h.container(id("bb"), 80, dbNS)
+	rt.containers = []Container{running("aa", "web", 70), running("bb", "db", 80)}
+	refused := errors.New("operation not permitted")
+	dev := &fakeDevices{changed: make(chan struct{}, 1), refused: map[uint32]error{webNS: refused, dbNS: refused}}
+	inv := open(t, h, rt, dev, clock)
+	says := func(want string) {
+		t.Helper()
+		if notes := strings.Join(inv.Notes(), "\n"); !strings.Contains(notes, want) {
+			t.Errorf("notes %q, want %q", notes, want)
+		}
+		if source(inv, "netlink").OK != (want == "") {
+			t.Errorf("%+v", inv.Sources())
+		}
+	}
+	const both, one = "network namespaces cannot be read (operation not permitted; namespaces: 2)", "namespaces: 1)"
+	says(both)
+	dev.set(Device{Netns: hostNS, Ifindex: 9, Name: "tun0", Kind: "tun"})
+	dev.changed <- struct{}{}
+	eventually(t, "read", func() bool {
+		clock.advance(linkDelay)
+		got, _ := inv.View().Where(hostNS, 9)
+		return got == "tun0 of host"
+	})
+	says(both)
+
+	h.kill(80)
+	rt.mu.Lock()
+	rt.containers = rt.containers[:1]
+	rt.mu.Unlock()
+	refresh(t, inv)
+	says(one)
+	dev.mu.Lock()
+	dev.refused = nil
+	dev.mu.Unlock()
+	refresh(t, inv)
+	says("")
+}
+
 // However many unknowns come together, one look is for all of them: each that
 // came while it was due was looked for, too.
 func TestOneLookForManyUnknowns(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -97,6 +99,7 @@ func (inv *Inventory) look() {
 			}
 		}
 	}
+	clear(inv.unread)
 	inv.readNamespaces(all...)
 }
 
@@ -110,24 +113,31 @@ func (inv *Inventory) noteRefused(processes int) {
 	inv.note("ptrace", text)
 }
 
-// readNamespaces reads the devices of some namespaces.
+// readNamespaces reads the devices of some namespaces. What it says of others, which
+// could not be read before, stays.
 func (inv *Inventory) readNamespaces(list ...Namespace) {
 	scans := inv.devices.Devices(inv.host.Inode, list)
 	inv.state.setDevices(scans, inv.clock.Now())
-	failed := 0
-	var last error
 	for _, s := range scans {
 		if s.Err != nil && !errors.Is(s.Err, fs.ErrNotExist) {
-			failed, last = failed+1, s.Err
+			inv.unread[s.Netns] = s.Err
+		} else {
+			delete(inv.unread, s.Netns)
 		}
 	}
-	if failed == 0 {
+	inv.noteUnread()
+}
+
+func (inv *Inventory) noteUnread() {
+	if len(inv.unread) == 0 {
 		inv.setSource(Source{Name: "netlink", OK: true})
 		inv.note("netlink", "")
 		return
 	}
-	inv.setSource(Source{Name: "netlink", Detail: Clean(last.Error())})
-	inv.note("netlink", fmt.Sprintf("the devices of %d of %d network namespaces cannot be read (%s)", failed, len(scans), Clean(last.Error())))
+	first := slices.Min(slices.Collect(maps.Keys(inv.unread))) // one cause of several, always the same
+	why := Clean(inv.unread[first].Error())
+	inv.setSource(Source{Name: "netlink", Detail: why})
+	inv.note("netlink", fmt.Sprintf("the devices of network namespaces cannot be read (%s; namespaces: %d)", why, len(inv.unread)))
 }
 
 // namespaceOf is a namespace with a path that opens it now: through a running

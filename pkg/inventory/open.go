@@ -41,10 +41,11 @@ type Inventory struct {
 	host    Namespace
 	usual   bool // nobody named an engine: the usual socket is asked
 
-	state     *state // belongs to the goroutine of run
-	engine    bool   // whether the engine answered last; likewise
-	overflows int    // of the queue of new cgroups; likewise
-	print     string // fingerprint of the containers, as last told to subscribers
+	state     *state           // belongs to the goroutine of run
+	engine    bool             // whether the engine answered last; likewise
+	overflows int              // of the queue of new cgroups; likewise
+	unread    map[uint32]error // namespaces whose devices could not be read; likewise
+	print     string           // fingerprint of the containers, as last told to subscribers
 	view      atomic.Pointer[View]
 	misses    chan miss
 	fresh     chan chan struct{}
@@ -88,7 +89,7 @@ func build(o Options) (*Inventory, error) {
 	inv := &Inventory{
 		runtime: o.Runtime, devices: o.Devices, clock: o.Clock, dirs: o.NetnsDirs, proc: procfs{o.ProcRoot},
 		misses: make(chan miss, 64), fresh: make(chan chan struct{}), done: make(chan struct{}),
-		status: make(map[string]Source), notes: make(map[string]string),
+		status: make(map[string]Source), notes: make(map[string]string), unread: make(map[uint32]error),
 	}
 	if inv.proc.root == "" {
 		inv.proc.root = "/proc"
