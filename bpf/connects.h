@@ -15,13 +15,13 @@ inline_ void opening(struct sock *sk)
 	if (!hs_births)
 		return;
 	c = conn_of(sk);
-	if (c && c->phase == CONN_OPENING)
+	if (c && c->turn.phase == CONN_OPENING)
 		return; /* told already */
 	c = new_conn(sk);
 	if (!c)
 		return;
 	set_task(c);
-	c->phase = CONN_OPENING;
+	c->turn.phase = CONN_OPENING;
 	c->x.role = HS_ROLE_CLIENT;
 	c->last_ns = bpf_ktime_get_ns();
 }
@@ -52,7 +52,7 @@ inline_ void tell(struct hs_conn *c, __u8 kind, __u64 since, __u16 error)
 
 inline_ void opened(struct hs_conn *c, __u16 error)
 {
-	c->phase = CONN_IDLE;
+	c->turn.phase = CONN_IDLE;
 	tell(c, HS_EV_CONNECT, c->last_ns, error);
 }
 
@@ -90,22 +90,22 @@ inline_ void established(struct sock *sk, int was)
 			c->queued_ns = bpf_ktime_get_ns();
 	} else if (was == TCP_SYN_SENT) {
 		c = conn_of(sk);
-		if (!c || c->phase != CONN_OPENING)
+		if (!c || c->turn.phase != CONN_OPENING)
 			return;
 		/* Its port was not chosen yet at the first SYN. */
 		identify(c, sk);
-		in_syn = c->sent;
+		in_syn = c->turn.sent;
 		since = c->last_ns;
 		opened(c, 0);
 	}
 	if (!c)
 		return;
-	c->sent = tp->snd_nxt;
-	c->received = c->copied = tp->copied_seq;
+	c->turn.sent = tp->snd_nxt;
+	c->turn.received = c->copied = tp->copied_seq;
 	c->bucket = bucket_of(sk);
 	watch(c, true);
-	if (in_syn && before(in_syn, c->sent))
-		on_request(c, in_syn, c->sent, false, since);
+	if (in_syn && before(in_syn, c->turn.sent))
+		on_request(c, in_syn, c->turn.sent, false, since);
 }
 
 /* The kernel gives no reason to a socket that its own application closes. */
@@ -123,7 +123,7 @@ inline_ void closed(struct sock *sk)
 
 	if (!c)
 		return;
-	if (c->phase == CONN_OPENING)
+	if (c->turn.phase == CONN_OPENING)
 		refused(sk, c);
 	else
 		finish(c, HS_EF_CLOSED);

@@ -54,9 +54,9 @@ inline_ __u32 exchange_weight(struct hs_conn *c, __u32 seq)
 /* finish emits the exchange under way, if there is one. */
 inline_ void finish(struct hs_conn *c, __u8 flags)
 {
-	if (c->phase < CONN_REQUEST)
+	if (c->turn.phase < CONN_REQUEST)
 		return;
-	c->phase = CONN_IDLE;
+	c->turn.phase = CONN_IDLE;
 	c->x.flags |= flags;
 	if (c->x.flags & HS_EF_PIPELINED) {
 		if (c->crossings < STREAM_CROSSINGS)
@@ -78,7 +78,7 @@ inline_ void begin(struct hs_conn *c, __u8 phase, __u32 seq, __u8 flags)
 	if (!c->spoken && !(flags & HS_EF_MIDWAY))
 		flags |= HS_EF_FIRST;
 	c->spoken = 1;
-	c->phase = phase;
+	c->turn.phase = phase;
 	x->flags = flags;
 	x->weight = exchange_weight(c, seq);
 	watch(c, x->weight);
@@ -108,7 +108,7 @@ inline_ void on_request(struct hs_conn *c, __u32 from, __u32 end, bool crossed, 
 {
 	struct hs_exchange *x = &c->x;
 
-	if (c->phase != CONN_REQUEST) {
+	if (c->turn.phase != CONN_REQUEST) {
 		__u8 flags = crossed ? HS_EF_PIPELINED : 0;
 
 		finish(c, flags);
@@ -130,13 +130,13 @@ inline_ void on_request(struct hs_conn *c, __u32 from, __u32 end, bool crossed, 
  * pushes. */
 inline_ void unasked(struct hs_conn *c, __u8 flags)
 {
-	begin(c, CONN_ANSWER, c->x.role == HS_ROLE_CLIENT ? c->sent : c->received, flags);
+	begin(c, CONN_ANSWER, c->x.role == HS_ROLE_CLIENT ? c->turn.sent : c->turn.received, flags);
 }
 
 /* The answer to a request that was made before the trace began. */
 inline_ void belated(struct hs_conn *c)
 {
-	c->phase = CONN_ANSWER;
+	c->turn.phase = CONN_ANSWER;
 	c->x.weight = 0;
 }
 
@@ -144,13 +144,13 @@ inline_ void on_answer(struct hs_conn *c, __u32 from, __u32 end, bool crossed, _
 {
 	struct hs_exchange *x = &c->x;
 
-	if (c->phase < CONN_REQUEST) {
+	if (c->turn.phase < CONN_REQUEST) {
 		if (x->flags & HS_EF_MIDWAY && !c->spoken)
 			belated(c);
 		else
 			unasked(c, HS_EF_SERVER_FIRST);
-	} else if (c->phase == CONN_REQUEST) {
-		c->phase = CONN_ANSWER;
+	} else if (c->turn.phase == CONN_REQUEST) {
+		c->turn.phase = CONN_ANSWER;
 		if (crossed)
 			x->flags |= HS_EF_PIPELINED;
 	} else if (x->weight) {
@@ -178,9 +178,9 @@ inline_ void on_answer(struct hs_conn *c, __u32 from, __u32 end, bool crossed, _
 
 inline_ void on_sent(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
 {
-	__u32 from = c->sent;
+	__u32 from = c->turn.sent;
 
-	c->sent = end;
+	c->turn.sent = end;
 	if (c->x.role == HS_ROLE_CLIENT)
 		on_request(c, from, end, crossed, now);
 	else
@@ -189,9 +189,9 @@ inline_ void on_sent(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
 
 inline_ void on_received(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
 {
-	__u32 from = c->received;
+	__u32 from = c->turn.received;
 
-	c->received = end;
+	c->turn.received = end;
 	if (c->x.role == HS_ROLE_CLIENT)
 		on_answer(c, from, end, crossed, now);
 	else
@@ -212,8 +212,8 @@ inline_ struct hs_conn *met(struct sock *sk, __u32 sent, __u8 role)
 									     : HS_ROLE_CLIENT;
 	c->x.role = role;
 	c->x.flags = HS_EF_MIDWAY;
-	c->sent = sent;
-	c->received = BPF_CORE_READ(tp, rcv_nxt);
+	c->turn.sent = sent;
+	c->turn.received = BPF_CORE_READ(tp, rcv_nxt);
 	c->copied = BPF_CORE_READ(tp, copied_seq);
 	c->bucket = bucket_of(sk);
 	return c;
@@ -231,56 +231,101 @@ inline_ struct sock *sender(struct sk_buff *skb, const struct hs_at *at)
 	return sk;
 }
 
+/* Whether the peer's FIN has come, which moves the sequence on by one that no
+ * segment's payload tells of. */
+inline_ bool fin_came(struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING ||
+	       state == TCP_CLOSE;
+}
+
 /* Nobody watches, and a request that begins now is not recorded either: no more is
  * kept than what the next one needs. What has been received, the acknowledgement
- * tells. False where it is recorded. */
-inline_ bool passed_over(struct hs_conn *c, __u32 ack, __u32 end)
+ * tells. False where it is recorded: a server notices that only where the kernel has
+ * missed the request's arrival (missed_runs). */
+inline_ bool passed_over(struct hs_turn *turn, bool client, __u32 ack, __u32 end)
 {
-	bool client = c->x.role == HS_ROLE_CLIENT;
-
-	if (c->watched)
-		return false;
-	if (before(c->received, ack)) {
-		c->received = ack;
+	if (before(turn->received, ack)) {
 		if (client)
-			c->phase = CONN_ANSWER;
+			turn->phase = CONN_ANSWER;
+		else if (sampled(turn->received, hs_sample))
+			return false;
 		else
 			count(HS_C_EVENTS_UNSAMPLED);
+		turn->received = ack;
 	}
-	if (client && c->phase != CONN_REQUEST) {
-		if (sampled(c->sent, hs_sample))
+	if (client && turn->phase != CONN_REQUEST) {
+		if (sampled(turn->sent, hs_sample))
 			return false;
 		count(HS_C_EVENTS_UNSAMPLED);
 	}
-	c->sent = end;
-	c->phase = client ? CONN_REQUEST : CONN_ANSWER;
+	turn->sent = end;
+	turn->phase = client ? CONN_REQUEST : CONN_ANSWER;
 	return true;
+}
+
+/* A segment with new data up to `end`, of a connection that may be watched. */
+inline_ void spoken(struct sock *sk, struct hs_conn *c, __u32 ack, __u32 end, __u64 now)
+{
+	if (!before(c->turn.sent, end))
+		return;
+	if (!c->watched) {
+		if (passed_over(&c->turn, c->x.role == HS_ROLE_CLIENT, ack, end))
+			return;
+		c->copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	}
+	if (before(c->turn.received, ack))
+		on_received(c, ack, false, NOW_UNSEEN);
+	on_sent(c, end, before(c->copied, c->turn.received), now);
 }
 
 /* A segment is on its way: with new data, without, or sent again. */
 inline_ void sent(struct sock *sk, const struct hs_segment *s, __u64 now)
 {
-	__u32 end = s->seq + s->payload;
+	__u32 end = s->seq + s->payload, ack = s->ack - fin_came(sk);
+	bool syn = s->flags & TCP_FLAG_SYN, client;
+	struct hs_turn *turn;
 	struct hs_conn *c;
 
 	if (!hs_follow || !s->payload)
 		return;
+	turn = syn ? NULL : seat_of(sk, &client);
+	if (turn && (!before(turn->sent, end) || passed_over(turn, client, ack, end)))
+		return;
 	c = conn_of(sk);
-	if (s->flags & TCP_FLAG_SYN) {
+	if (syn) {
 		/* Fast Open (RFC 7413): the request begins with the connection. */
-		if (c && c->phase == CONN_OPENING)
-			c->sent = s->seq + 1;
+		if (c && c->turn.phase == CONN_OPENING)
+			c->turn.sent = s->seq + 1;
 		return;
 	}
 	if (!c)
 		c = met(sk, s->seq, HS_ROLE_CLIENT);
-	if (!c || !before(c->sent, end))
+	if (!c)
 		return;
-	if (passed_over(c, s->ack, end))
+	resume(c);
+	spoken(sk, c, ack, end, now);
+	rest(c);
+}
+
+/* New data up to `end` has come, of a connection that may be watched. */
+inline_ void heard(struct hs_conn *c, const struct tcp_sock *tp, const struct tcp_skb_cb *cb,
+		   __u32 end, __u64 now)
+{
+	if (!c->watched) {
+		if (c->x.role == HS_ROLE_CLIENT || before(c->turn.received, tp->rcv_nxt))
+			return; /* within a turn that is not recorded */
+		c->copied = tp->copied_seq;
+	}
+	if (before(c->turn.received, tp->rcv_nxt))
+		on_received(c, tp->rcv_nxt, false, NOW_UNSEEN);
+	if (!before(c->turn.received, end))
 		return;
-	if (!c->watched)
-		c->copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
-	on_sent(c, end, before(c->copied, c->received), now);
+	on_received(c, end, before(cb->ack_seq, c->turn.sent), now);
+	if (c->x.weight && !c->x.srtt_us)
+		c->x.srtt_us = tp->srtt_us >> 3;
 }
 
 /* TCP takes a segment in; what it has so far, rcv_nxt, does not count it, and is
@@ -308,28 +353,9 @@ inline_ void arrived(struct sock *sk, struct sk_buff *skb, __u64 now)
 		c = met(sk, tp->snd_nxt, HS_ROLE_SERVER);
 	if (!c)
 		return;
-	if (!c->watched) {
-		if (c->x.role == HS_ROLE_CLIENT || before(c->received, tp->rcv_nxt))
-			return; /* within a turn that is not recorded */
-		c->copied = tp->copied_seq;
-	}
-	if (before(c->received, tp->rcv_nxt))
-		on_received(c, tp->rcv_nxt, false, NOW_UNSEEN);
-	if (!before(c->received, end))
-		return;
-	on_received(c, end, before(cb->ack_seq, c->sent), now);
-	if (c->x.weight && !c->x.srtt_us)
-		c->x.srtt_us = tp->srtt_us >> 3;
-}
-
-/* Whether `copied` counts the peer's FIN: whoever reads that moves on by one,
- * which no segment's payload tells of. */
-inline_ bool fin_is_read(const struct hs_conn *c, struct sock *sk, __u32 copied)
-{
-	__u8 state = sk->__sk_common.skc_state;
-
-	return copied == c->received + 1 && (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
-					     state == TCP_CLOSING || state == TCP_CLOSE);
+	resume(c);
+	heard(c, tp, cb, end, now);
+	rest(c);
 }
 
 /* The application has read. */
@@ -345,22 +371,22 @@ inline_ void read_by_task(struct sock *sk)
 	if (!tp)
 		return;
 	copied = tp->copied_seq;
-	if (fin_is_read(c, sk, copied))
+	if (fin_came(sk) && copied == c->turn.received + 1)
 		copied--;
 	if (copied == c->copied)
 		return; /* a look ahead */
 	c->copied = copied;
 	/* Data may come with the handshake's last segment, or after the own FIN:
 	 * those do not pass tcp_probe. */
-	if (before(c->received, copied))
+	if (before(c->turn.received, copied))
 		on_received(c, copied, false, NOW_UNSEEN);
 	if (!c->x.weight)
 		return;
-	if (c->x.role == HS_ROLE_SERVER && c->phase == CONN_REQUEST) {
+	if (c->x.role == HS_ROLE_SERVER && c->turn.phase == CONN_REQUEST) {
 		if (!c->x.request_read_ns)
 			set_task(c);
 		c->x.request_read_ns = c->last_ns = bpf_ktime_get_ns();
-	} else if (c->x.role == HS_ROLE_CLIENT && c->phase == CONN_ANSWER) {
+	} else if (c->x.role == HS_ROLE_CLIENT && c->turn.phase == CONN_ANSWER) {
 		if (!c->x.sock.tgid)
 			set_task(c);
 		c->x.answer_read_ns = c->last_ns = bpf_ktime_get_ns();

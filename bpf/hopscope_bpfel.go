@@ -27,19 +27,38 @@ type HopscopeHsAddr struct {
 	B [16]uint8
 }
 
+type HopscopeHsBucket struct {
+	_      structs.HostLayout
+	Seated uint64
+	Turn   struct {
+		_        structs.HostLayout
+		Sent     uint32
+		Received uint32
+		Phase    uint32
+	}
+	Client  uint32
+	Watched uint32
+	Pad     uint32
+}
+
 type HopscopeHsConn struct {
-	_         structs.HostLayout
-	Sent      uint32
-	Received  uint32
+	_    structs.HostLayout
+	Turn struct {
+		_        structs.HostLayout
+		Sent     uint32
+		Received uint32
+		Phase    uint32
+	}
 	Copied    uint32
 	Filter    uint32
-	Phase     uint8
+	Bucket    uint16
 	Wanted    uint8
 	Crossings uint8
 	Spoken    uint8
 	Watched   uint8
+	Seat      uint8
 	Pad       uint8
-	Bucket    uint16
+	_         [4]byte
 	X         HopscopeHsExchange
 	LastNs    uint64
 	QueuedNs  uint64
@@ -488,6 +507,7 @@ const (
 	HopscopeMapHsResets                 = "hs_resets"
 	HopscopeMapHsRetransmits            = "hs_retransmits"
 	HopscopeMapHsRing                   = "hs_ring"
+	HopscopeMapHsSeats                  = "hs_seats"
 	HopscopeMapHsServices               = "hs_services"
 	HopscopeMapHsSlots                  = "hs_slots"
 	HopscopeProgHsAcceptFexit           = "hs_accept_fexit"
@@ -539,6 +559,7 @@ const (
 	HopscopeVarHsAbiTrack               = "hs_abi_track"
 	HopscopeVarHsAcceptParams           = "hs_accept_params"
 	HopscopeVarHsBirths                 = "hs_births"
+	HopscopeVarHsBuckets                = "hs_buckets"
 	HopscopeVarHsConsumeHasLocation     = "hs_consume_has_location"
 	HopscopeVarHsFilterGen              = "hs_filter_gen"
 	HopscopeVarHsFiltering              = "hs_filtering"
@@ -566,7 +587,6 @@ const (
 	HopscopeVarHsSlowNs                 = "hs_slow_ns"
 	HopscopeVarHsSweeping               = "hs_sweeping"
 	HopscopeVarHsVethOps                = "hs_veth_ops"
-	HopscopeVarHsWatched                = "hs_watched"
 )
 
 // LoadHopscope returns the embedded CollectionSpec for Hopscope.
@@ -657,6 +677,7 @@ type HopscopeMapSpecs struct {
 	HsResets      *ebpf.MapSpec `ebpf:"hs_resets"`
 	HsRetransmits *ebpf.MapSpec `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.MapSpec `ebpf:"hs_ring"`
+	HsSeats       *ebpf.MapSpec `ebpf:"hs_seats"`
 	HsServices    *ebpf.MapSpec `ebpf:"hs_services"`
 	HsSlots       *ebpf.MapSpec `ebpf:"hs_slots"`
 }
@@ -688,6 +709,7 @@ type HopscopeVariableSpecs struct {
 	HsAbiTrack           *ebpf.VariableSpec `ebpf:"hs_abi_track"`
 	HsAcceptParams       *ebpf.VariableSpec `ebpf:"hs_accept_params"`
 	HsBirths             *ebpf.VariableSpec `ebpf:"hs_births"`
+	HsBuckets            *ebpf.VariableSpec `ebpf:"hs_buckets"`
 	HsConsumeHasLocation *ebpf.VariableSpec `ebpf:"hs_consume_has_location"`
 	HsFilterGen          *ebpf.VariableSpec `ebpf:"hs_filter_gen"`
 	HsFiltering          *ebpf.VariableSpec `ebpf:"hs_filtering"`
@@ -715,7 +737,6 @@ type HopscopeVariableSpecs struct {
 	HsSlowNs             *ebpf.VariableSpec `ebpf:"hs_slow_ns"`
 	HsSweeping           *ebpf.VariableSpec `ebpf:"hs_sweeping"`
 	HsVethOps            *ebpf.VariableSpec `ebpf:"hs_veth_ops"`
-	HsWatched            *ebpf.VariableSpec `ebpf:"hs_watched"`
 }
 
 // HopscopeObjects contains all objects after they have been loaded into the kernel.
@@ -752,6 +773,7 @@ type HopscopeMaps struct {
 	HsResets      *ebpf.Map `ebpf:"hs_resets"`
 	HsRetransmits *ebpf.Map `ebpf:"hs_retransmits"`
 	HsRing        *ebpf.Map `ebpf:"hs_ring"`
+	HsSeats       *ebpf.Map `ebpf:"hs_seats"`
 	HsServices    *ebpf.Map `ebpf:"hs_services"`
 	HsSlots       *ebpf.Map `ebpf:"hs_slots"`
 }
@@ -772,6 +794,7 @@ func (m *HopscopeMaps) Close() error {
 		m.HsResets,
 		m.HsRetransmits,
 		m.HsRing,
+		m.HsSeats,
 		m.HsServices,
 		m.HsSlots,
 	)
@@ -804,6 +827,7 @@ type HopscopeVariables struct {
 	HsAbiTrack           *ebpf.Variable `ebpf:"hs_abi_track"`
 	HsAcceptParams       *ebpf.Variable `ebpf:"hs_accept_params"`
 	HsBirths             *ebpf.Variable `ebpf:"hs_births"`
+	HsBuckets            *ebpf.Variable `ebpf:"hs_buckets"`
 	HsConsumeHasLocation *ebpf.Variable `ebpf:"hs_consume_has_location"`
 	HsFilterGen          *ebpf.Variable `ebpf:"hs_filter_gen"`
 	HsFiltering          *ebpf.Variable `ebpf:"hs_filtering"`
@@ -831,7 +855,6 @@ type HopscopeVariables struct {
 	HsSlowNs             *ebpf.Variable `ebpf:"hs_slow_ns"`
 	HsSweeping           *ebpf.Variable `ebpf:"hs_sweeping"`
 	HsVethOps            *ebpf.Variable `ebpf:"hs_veth_ops"`
-	HsWatched            *ebpf.Variable `ebpf:"hs_watched"`
 }
 
 // HopscopePrograms contains all programs after they have been loaded into the kernel.

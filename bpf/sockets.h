@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* TCP sockets that are followed, one entry each, found by their address. */
+/* TCP sockets: which are followed, and who they are. */
 #ifndef HOPSCOPE_SOCKETS_H
 #define HOPSCOPE_SOCKETS_H
 
 #include "filter.h"
 #include "flows.h"
 #include "owner.h"
+#include "seats.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -15,84 +16,14 @@ struct {
 /* Whether connections are followed. */
 const volatile bool hs_follow = true;
 
-enum conn_phase {
-	CONN_IDLE = 0,	  /* nothing was said yet */
-	CONN_OPENING = 1, /* SYN sent */
-	CONN_REQUEST = 2,
-	CONN_ANSWER = 3,
-};
-
-/* What each segment needs comes first, in the cache line of the key. */
-struct hs_conn {
-	__u32 sent;	/* sequence number behind the last byte sent */
-	__u32 received; /* ... and behind the last one received */
-	__u32 copied;	/* ... and behind the last one that was read */
-	__u32 filter;	/* the generation of the filter that decided `wanted` */
-	__u8 phase;
-	__u8 wanted;
-	__u8 crossings; /* exchanges in a row in which both sides spoke at once */
-	__u8 spoken;	/* an exchange has begun */
-	__u8 watched;	/* counted in hs_watched */
-	__u8 pad;
-	__u16 bucket;	      /* of hs_watched */
-	struct hs_exchange x; /* the exchange under way, as it will be emitted */
-	__u64 last_ns;	      /* latest event of x; while opening: when that began */
-	__u64 queued_ns;      /* in the accept queue since, 0: not there, or not known */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
-	__type(key, __u64); /* address of the socket */
-	__type(value, struct hs_conn);
-} hs_conns SEC(".maps");
-
-static const struct hs_conn hs_empty_conn = {};
-
 /* Raised by user space with each change of the filter. */
 __u32 hs_filter_gen = 0;
-
-inline_ bool before(__u32 a, __u32 b)
-{
-	return (__s32)(a - b) < 0;
-}
-
-inline_ struct hs_conn *conn_of(const void *sk)
-{
-	__u64 key = (__u64)sk;
-
-	return bpf_map_lookup_elem(&hs_conns, &key);
-}
-
-/* How many connections are watched, by their sockets' hashes: those of which an
- * exchange is recorded or nothing was said yet. What arrives at the others and is
- * read there is known to be of no interest by it, without a look-up. */
-#define WATCH_BUCKETS 4096
-__u32 hs_watched[WATCH_BUCKETS] = {};
-
-inline_ __u16 bucket_of(const struct sock *sk)
-{
-	return sk->__sk_common.skc_hash % WATCH_BUCKETS;
-}
-
-inline_ bool glance(const struct sock *sk)
-{
-	return hs_watched[bucket_of(sk)];
-}
-
-inline_ void watch(struct hs_conn *c, bool on)
-{
-	if (c->watched == on)
-		return;
-	c->watched = on;
-	__sync_fetch_and_add(&hs_watched[c->bucket % WATCH_BUCKETS], on ? 1 : -1);
-}
 
 inline_ void forget_conn(const void *sk, struct hs_conn *c)
 {
 	__u64 key = (__u64)sk;
 
-	watch(c, false);
+	leave(c);
 	bpf_map_delete_elem(&hs_conns, &key);
 }
 
@@ -154,7 +85,7 @@ inline_ struct hs_conn *new_conn(struct sock *sk)
 	struct hs_conn *c = conn_of(sk);
 
 	if (c)
-		watch(c, false);
+		leave(c);
 	bpf_map_update_elem(&hs_conns, &key, &hs_empty_conn, BPF_ANY);
 	c = bpf_map_lookup_elem(&hs_conns, &key);
 	if (c)

@@ -129,6 +129,26 @@ var mutants = []mutant{
 		truthTest, "TestDropsKnowTheirOwner/behind_SNAT",
 	},
 	{
+		"a request whose arrival was missed is passed over", "bpf/exchanges.h",
+		"else if (sampled(turn->received, hs_sample))", "else if (false)",
+		logicTest, "TestExchangeLogic/missed",
+	},
+	{
+		"a socket that is gone keeps its seat", "bpf/seats.h",
+		"	bucket(number)->seated = 0;\n", "",
+		logicTest, "TestExchangeLogic/watched",
+	},
+	{
+		"a connection that is watched is taken for one at rest", "bpf/seats.h",
+		"	c->turn = b->turn;\n	b->seated = 0;\n", "	c->turn = b->turn;\n",
+		logicTest, "TestExchangeLogic/watched",
+	},
+	{
+		"a second connection takes another's seat", "bpf/seats.h",
+		"BPF_NOEXIST)", "BPF_ANY)",
+		logicTest, "TestExchangeLogic/watched",
+	},
+	{
 		"the last byte of an answer is not waited for", "bpf/exchanges.h",
 		"	x->answer_end_ns = now;\n", "	if (!x->answer_end_ns)\n		x->answer_end_ns = now;\n",
 		truthTest, "TestAnswerInTwoHalves",

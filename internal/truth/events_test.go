@@ -188,13 +188,18 @@ func (tr *socketTrace) between(client, server *lab.Container) []exchange {
 		tr.of(netnsInode(tr.t, server.Netns), bpf.HopscopeHsRoleHS_ROLE_SERVER, 8000))
 }
 
-// wantOrder fails where the times of an exchange do not follow each other.
-func (x exchange) wantOrder(t *testing.T) {
-	t.Helper()
-	order := []uint64{
+// times are those of both ends, in their order.
+func (x exchange) times() []uint64 {
+	return []uint64{
 		x.client.RequestNs, x.client.RequestEndNs, x.server.RequestEndNs, x.server.RequestReadNs,
 		x.server.AnswerNs, x.server.AnswerEndNs, x.client.AnswerEndNs, x.client.AnswerReadNs,
 	}
+}
+
+// wantOrder fails where the times of an exchange do not follow each other.
+func (x exchange) wantOrder(t *testing.T) {
+	t.Helper()
+	order := x.times()
 	for i := 1; i < len(order); i++ {
 		if order[i-1] == 0 || order[i] < order[i-1] {
 			t.Fatalf("time %d is before time %d: %v\n%+v", i, i-1, order, x)

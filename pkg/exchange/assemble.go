@@ -49,6 +49,12 @@ func (e *entry) view() View {
 	return ViewBoth
 }
 
+// unseen: the kernel missed the request's arrival, and the client's record, which
+// would tell when it was sent, is not there. The answer alone makes no exchange.
+func (e *entry) unseen() bool {
+	return e.client == nil && e.server.reason() == ReasonNone && e.server.begin() == e.server.Answer
+}
+
 // ends names both ends: the client of the first connection, and the server of
 // the last one.
 func (x *Exchange) ends(e, last *entry) {

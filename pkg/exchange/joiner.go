@@ -41,6 +41,7 @@ type Counts struct {
 	OneSided   uint64 // exchanges of which one end was seen: the other one is not on this host, or its record did not come
 	Early      uint64 // of OneSided and Both, handed out before their time: Limits.Pending
 	Bent       uint64 // exchanges with a part that would have been negative
+	Unseen     uint64 // exchanges not handed out: the server alone is here, and when the request came is not known
 	Proxied    uint64 // pairs of exchanges before and behind docker-proxy
 	Guessed    uint64 // of those, chosen by time among several that fit
 	Unpaired   uint64 // exchanges of docker-proxy of which the other one was not found
@@ -191,6 +192,10 @@ func (j *Joiner) release(e *entry, mayWait bool, emit func(*Exchange)) {
 		return
 	}
 	j.finish(e)
+	if e.unseen() {
+		j.counts.Unseen++
+		return
+	}
 	x := &j.out
 	*x = Exchange{Parts: x.Parts[:0], Sides: x.Sides[:0]}
 	inner := j.behind(e)

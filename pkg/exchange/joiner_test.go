@@ -172,6 +172,27 @@ func TestUnseenArrival(t *testing.T) {
 	want(t, x, map[PartKind]uint64{PartElsewhere: 10 * ms, PartAppBody: 3 * ms, PartResponseNetwork: 4 * ms, PartClientRecv: 5 * ms})
 }
 
+// Of a request whose arrival the kernel missed, the server tells its answer alone. The
+// client's record says how long the whole took, and without that nothing does.
+func TestArrivalMissed(t *testing.T) {
+	c, s := pair(second, 1)
+	s.Request, s.RequestEnd, s.RequestRead = 0, 0, 0
+	x := join(t, NewJoiner(Limits{}, nil), c, s)[0]
+	want(t, x, map[PartKind]uint64{PartElsewhere: 10 * ms, PartAppBody: 3 * ms, PartResponseNetwork: 4 * ms, PartClientRecv: 5 * ms})
+	j := NewJoiner(Limits{}, nil)
+	if got := join(t, j, s); len(got) != 0 || j.Counts().Unseen != 1 {
+		t.Errorf("%+v, %+v", got, j.Counts())
+	}
+	s.RequestRead = second
+	if got := join(t, j, s); len(got) != 1 || got[0].Total != 12*ms+ms || j.Counts().Unseen != 1 {
+		t.Errorf("%+v, %+v", got, j.Counts())
+	}
+	s.RequestRead, s.Flags = 0, FlagServerFirst
+	if got := join(t, j, s); len(got) != 1 || got[0].Reason != ReasonServerFirst {
+		t.Errorf("%+v, %+v", got, j.Counts())
+	}
+}
+
 // Parts never go below 0, whatever the order of what both ends saw.
 func TestBent(t *testing.T) {
 	c, s := pair(second, 1)

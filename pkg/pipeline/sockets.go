@@ -216,6 +216,7 @@ func (p *Pipeline) socketNotes(to map[string]uint64) {
 		"exchanges_joined_early":    c.Early,
 		"exchanges_duplicate":       c.Duplicates,
 		"exchanges_bent":            c.Bent,
+		"exchanges_unseen":          c.Unseen,
 		"exchanges_by_proxy":        c.Proxied,
 		"exchanges_proxy_guessed":   c.Guessed,
 		"exchanges_proxy_unpaired":  c.Unpaired,

@@ -14,8 +14,8 @@ import (
 
 // Phases of a connection.
 const (
-	phaseRequest = uint8(bpf.HopscopeConnPhaseCONN_REQUEST)
-	phaseAnswer  = uint8(bpf.HopscopeConnPhaseCONN_ANSWER)
+	phaseRequest = uint32(bpf.HopscopeConnPhaseCONN_REQUEST)
+	phaseAnswer  = uint32(bpf.HopscopeConnPhaseCONN_ANSWER)
 )
 
 const (
@@ -85,10 +85,10 @@ func (c *connections) walk(idle time.Duration, emit func(raw []byte)) error {
 	now, open := monotonic(), uint64(0)
 	var resting []bpf.HopscopeHsConn
 	err := walk(c.conns, func(_ *uint64, conn *bpf.HopscopeHsConn) {
-		if conn.X.Weight == 0 || conn.Phase < phaseRequest {
+		if conn.X.Weight == 0 || conn.Turn.Phase < phaseRequest {
 			return
 		}
-		if conn.Phase != phaseAnswer || now < conn.LastNs+uint64(idle) {
+		if conn.Turn.Phase != phaseAnswer || now < conn.LastNs+uint64(idle) {
 			open++
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -37,13 +38,11 @@ type socketSlice struct {
 // orders.
 func measureSockets(ctx context.Context, t lab.TB, p *pair, o options) (Sockets, error) {
 	slices := make(map[uint32][]socketSlice)
-	rounds := (o.rounds + 2) / 3 // each has two slices
-	for round := range rounds {
-		t.Logf("following sockets, round %d of %d", round+1, rounds)
-		for first := range 2 {
-			if err := bothVariants(ctx, p, o, first, slices); err != nil {
-				return Sockets{}, err
-			}
+	places := rand.New(rand.NewPCG(1, 1))
+	for round := range o.rounds {
+		t.Logf("following sockets, round %d of %d", round+1, o.rounds)
+		if err := scatteredVariants(ctx, p, o, round%2, places, slices); err != nil {
+			return Sockets{}, err
 		}
 	}
 	e, err := measureEntry(ctx, p, o)
@@ -80,6 +79,15 @@ func (v *variant) close() error {
 	err := errors.Join(v.reading.stop(), lossOf(v.probe), v.probe.Close())
 	closePrograms(v.programs)
 	return err
+}
+
+func scatteredVariants(ctx context.Context, p *pair, o options, first int, places *rand.Rand, slices map[uint32][]socketSlice) error {
+	others, err := scatter(places)
+	if err != nil {
+		return err
+	}
+	defer closePrograms(others)
+	return bothVariants(ctx, p, o, first, slices)
 }
 
 func bothVariants(ctx context.Context, p *pair, o options, first int, slices map[uint32][]socketSlice) (err error) {

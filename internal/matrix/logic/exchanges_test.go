@@ -25,6 +25,7 @@ func TestExchangeLogic(t *testing.T) {
 		"turns": (*conversation).turns, "unseen": (*conversation).late, "wrapped": (*conversation).wrapped,
 		"push": (*conversation).push, "sampling": (*conversation).sampling, "streams": (*conversation).streams,
 		"watched": (*conversation).watched, "half seen": (*conversation).halfSeen,
+		"missed": (*conversation).missed,
 	} {
 		t.Run(name, func(t *testing.T) { test(newConversation(t, src)) })
 	}
@@ -44,7 +45,7 @@ const nowUnseen = 1 // NOW_UNSEEN
 
 func newConversation(t *testing.T, src source) *conversation {
 	t.Helper()
-	c := &conversation{logic: newLogic(t, src, "connection", "sent", "received", "passed_over", "finish"), now: 1000, client: 0x1000, server: 0x2000}
+	c := &conversation{logic: newLogic(t, src, "connection", "sent", "received", "passed_over", "spoken", "forget", "finish"), now: 1000, client: 0x1000, server: 0x2000}
 	events, err := ringbuf.NewReader(c.coll.Maps["hs_events"])
 	must(t, err, "open the ring of events")
 	t.Cleanup(func() { events.Close() })
@@ -66,11 +67,11 @@ func (c *conversation) start(request, answer uint32) {
 	for _, socket := range []uint64{c.client, c.server} {
 		var conn bpf.HopscopeHsConn
 		must(c.t, c.coll.Maps["hs_conns"].Lookup(socket, &conn), "look the connection up")
-		conn.Sent, conn.Received = request, answer
+		conn.Turn.Sent, conn.Turn.Received = request, answer
 		if socket == c.server {
-			conn.Sent, conn.Received = answer, request
+			conn.Turn.Sent, conn.Turn.Received = answer, request
 		}
-		conn.Copied = conn.Received
+		conn.Copied = conn.Turn.Received
 		must(c.t, c.coll.Maps["hs_conns"].Put(socket, &conn), "set the connection up")
 	}
 }
@@ -279,13 +280,14 @@ func (c *conversation) streams() {
 }
 
 // A connection is watched while its exchange is recorded. Of others only what is
-// sent is seen, and that is enough to know where the next request begins.
+// sent is seen, and that is enough to know where the next request begins: in their
+// seats, and where two want the same one, which they do here, in the second one's entry.
 func (c *conversation) watched() {
 	const none = math.MaxUint32
 	c.sample(none)
 	c.ask(10)
 	c.reply(20)
-	c.wantWatched(0)
+	c.wantBucket(0, c.client)
 	for range 3 {
 		c.request += 10
 		c.run("passed_over", c.client, 0, uint64(c.request), uint64(c.answer))
@@ -297,24 +299,92 @@ func (c *conversation) watched() {
 	}
 	c.sample(1)
 	// The client's next request is recorded, the former answer being acknowledged.
+	c.wantRecorded(c.client, c.request+10, c.answer)
+	c.ask(10)
+	c.wantBucket(2, 0)
+	c.reply(20)
+	c.wantPlaces(140, 580)
+	c.run("forget", c.client)
+	c.run("forget", c.server)
+	c.wantBucket(0, 0)
+	c.start(100, 500)
+	c.sample(none)
+	c.ask(10)
+	c.wantBucket(0, c.client) // the seat is free again
+	c.run("forget", c.client)
+	c.run("forget", c.server)
+}
+
+// The kernel may leave a program out where a request arrives, or an answer: what is
+// sent next tells that it did.
+func (c *conversation) missed() {
+	c.sample(math.MaxUint32)
+	c.ask(10)
+	c.reply(20)
+	c.sample(1)
+	c.fillSocket(c.request + 10) // the server reads what it missed the arrival of
+	c.wantRecorded(c.client, c.request+10, c.answer)
+	c.request += 10
+	c.run("sent", c.client, 0, uint64(c.request), 0, c.now)
+	c.wantRecorded(c.server, c.answer+20, c.request)
+	c.answer += 20
+	c.run("spoken", c.server, 0, uint64(c.answer), uint64(c.request), c.now+50)
+	c.wantBucket(2, 0)
+	// ... and the client's next request, that it missed the answer's.
+	c.request += 30
+	c.run("spoken", c.client, 0, uint64(c.request), uint64(c.answer), c.now+100)
+	client, server := c.told()
+	if len(client) != 2 || len(server) != 1 {
+		c.t.Fatalf("%d and %d records, want 2 and 1", len(client), len(server))
+	}
+	for _, x := range []bpf.HopscopeHsExchange{client[0], server[0]} {
+		if x.RequestSeq != 110 || x.AnswerSeq != 520 || x.RequestBytes != 10 || x.AnswerBytes != 20 {
+			c.t.Errorf("%+v", x)
+		}
+	}
+	if x := server[0]; x.RequestNs != 0 || x.RequestEndNs != 0 || x.AnswerNs != c.now+50 || x.Flags&uint8(bpf.HopscopeHsEventFlagHS_EF_PIPELINED) != 0 {
+		c.t.Errorf("%+v", x)
+	}
+	if x := client[1]; x.RequestSeq != 120 || x.RequestNs != c.now+100 {
+		c.t.Errorf("%+v", x)
+	}
+	c.run("forget", c.client)
+	c.run("forget", c.server)
+}
+
+// wantRecorded: what one end is about to send is not passed over.
+func (c *conversation) wantRecorded(socket uint64, end, ack uint32) {
+	c.t.Helper()
 	ret, err := c.coll.Programs["logic_passed_over"].Run(&ebpf.RunOptions{
-		Context: []uint64{c.client, 0, uint64(c.request + 10), uint64(c.answer), 0, 0, 0}})
+		Context: []uint64{socket, 0, uint64(end), uint64(ack), 0, 0, 0}})
 	must(c.t, err, "run logic_passed_over")
 	if ret != 0 {
-		c.t.Error("a request that is to be recorded was passed over")
+		c.t.Errorf("what socket %#x sends up to %d, acknowledging %d, was passed over", socket, end, ack)
 	}
-	c.ask(10)
-	c.wantWatched(2)
-	c.reply(20)
+}
+
+// wantPlaces: both ends recorded one exchange, of 10 bytes for 20.
+func (c *conversation) wantPlaces(request, answer uint32) {
+	c.t.Helper()
 	client, server := c.told()
 	if len(client) != 1 || len(server) != 1 {
 		c.t.Fatalf("%d and %d records, want 1 each", len(client), len(server))
 	}
 	for _, x := range []bpf.HopscopeHsExchange{client[0], server[0]} {
-		if x.RequestSeq != 140 || x.AnswerSeq != 580 || x.RequestBytes != 10 || x.AnswerBytes != 20 {
+		if x.RequestSeq != request || x.AnswerSeq != answer || x.RequestBytes != 10 || x.AnswerBytes != 20 {
 			c.t.Errorf("%+v", x)
 		}
 	}
+}
+
+// fillSocket sets copied_seq of the socket that is read, wherever it lies.
+func (c *conversation) fillSocket(copied uint32) {
+	c.t.Helper()
+	words := make([]uint32, 1024)
+	for i := range words {
+		words[i] = copied
+	}
+	must(c.t, c.coll.Maps["logic_socket"].Put(uint32(0), words), "fill the socket")
 }
 
 func (c *conversation) sample(rate uint32) {
@@ -322,12 +392,17 @@ func (c *conversation) sample(rate uint32) {
 	must(c.t, c.coll.Variables["hs_sample"].Set(rate), "set the sample rate")
 }
 
-// wantWatched: so many connections are counted; they share a bucket here.
-func (c *conversation) wantWatched(n uint32) {
+// wantBucket: so many connections are counted in the bucket that all share here, and
+// this one has the seat; 0: none.
+func (c *conversation) wantBucket(watched uint32, seated uint64) {
 	c.t.Helper()
-	var buckets [4096]uint32
-	must(c.t, c.coll.Variables["hs_watched"].Get(&buckets), "read the count of watched connections")
-	if buckets[0] != n {
-		c.t.Errorf("%d connections are watched, want %d", buckets[0], n)
+	var buckets [4096]struct {
+		Seated                        uint64
+		Sent, Received, Phase, Client uint32
+		Watched, _                    uint32
+	}
+	must(c.t, c.coll.Variables["hs_buckets"].Get(&buckets), "read the buckets")
+	if b := buckets[0]; b.Watched != watched || b.Seated != seated {
+		c.t.Errorf("%d connections are watched, %#x is seated, want %d and %#x", b.Watched, b.Seated, watched, seated)
 	}
 }

@@ -170,7 +170,7 @@ int logic_connection(__u64 *ctx)
 		return 0;
 	c->x.sock.cookie = key;
 	c->x.role = ctx[ARG_ROLE];
-	c->sent = c->received = c->copied = ctx[ARG_END];
+	c->turn.sent = c->turn.received = c->copied = ctx[ARG_END];
 	return 1;
 }
 
@@ -181,7 +181,9 @@ int logic_sent(__u64 *ctx)
 
 	if (!c)
 		return 0;
+	resume(c);
 	on_sent(c, ctx[ARG_END], ctx[ARG_CROSSED], ctx[ARG_NOW]);
+	rest(c);
 	return 1;
 }
 
@@ -192,7 +194,9 @@ int logic_received(__u64 *ctx)
 
 	if (!c)
 		return 0;
+	resume(c);
 	on_received(c, ctx[ARG_END], ctx[ARG_CROSSED], ctx[ARG_NOW]);
+	rest(c);
 	return 1;
 }
 
@@ -201,8 +205,54 @@ SEC("raw_tp/logic_passed_over")
 int logic_passed_over(__u64 *ctx)
 {
 	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+	bool client, seated;
+	struct hs_bucket *b;
 
-	return c && passed_over(c, ctx[ARG_CROSSED], ctx[ARG_END]);
+	if (!c)
+		return 0;
+	b = bucket(c->bucket);
+	seated = b->seated == ctx[ARG_SOCKET];
+	client = seated ? b->client : c->x.role == HS_ROLE_CLIENT;
+	return passed_over(seated ? &b->turn : &c->turn, client, ctx[ARG_CROSSED], ctx[ARG_END]);
+}
+
+/* Memory for a socket, of which copied_seq alone is read. */
+struct socket {
+	__u32 word[1024];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct socket);
+} logic_socket SEC(".maps");
+
+/* ARG_CROSSED is the acknowledgement. */
+SEC("raw_tp/logic_spoken")
+int logic_spoken(__u64 *ctx)
+{
+	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+	__u32 zero = 0;
+	struct socket *sk = bpf_map_lookup_elem(&logic_socket, &zero);
+
+	if (!c || !sk)
+		return 0;
+	resume(c);
+	spoken((void *)sk, c, ctx[ARG_CROSSED], ctx[ARG_END], ctx[ARG_NOW]);
+	rest(c);
+	return 1;
+}
+
+SEC("raw_tp/logic_forget")
+int logic_forget(__u64 *ctx)
+{
+	struct hs_conn *c = conn_of((void *)ctx[ARG_SOCKET]);
+
+	if (!c)
+		return 0;
+	forget_conn((void *)ctx[ARG_SOCKET], c);
+	return 1;
 }
 
 SEC("raw_tp/logic_finish")
