@@ -312,6 +312,7 @@ func (c *conversation) watched() {
 	c.ask(10)
 	c.wantBucket(0, c.client) // the seat is free again
 	c.run("forget", c.client)
+	c.wantBucket(0, 0)
 	c.run("forget", c.server)
 }
 
