@@ -21,19 +21,23 @@ type metering struct {
 }
 
 // measureKernel meters the programs with every packet tracked and with few,
-// in turns. A probe is opened for each slice: its maps then lie elsewhere in
-// memory, as they do from one start of the tool to the next.
+// in turns. A probe is opened for each slice: its maps and programs then lie
+// elsewhere in memory, as they do from one start of the tool to the next.
 func measureKernel(ctx context.Context, t lab.TB, p *pair, o options) (Kernel, error) {
 	samples := []uint32{1, sparse}
 	meterings := make([][]metering, len(samples))
+	places := newPlaces()
 	for round := range o.rounds {
 		t.Logf("kernel programs, round %d of %d", round+1, o.rounds)
 		for _, i := range rotated(len(samples), round) {
-			m, err := meter(ctx, p, o, samples[i])
+			err := places.elsewhere(func() error {
+				m, err := meter(ctx, p, o, samples[i])
+				meterings[i] = append(meterings[i], m)
+				return err
+			})
 			if err != nil {
 				return Kernel{}, err
 			}
-			meterings[i] = append(meterings[i], m)
 		}
 	}
 	return newKernel(meterings[0], meterings[1])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -38,11 +37,14 @@ type socketSlice struct {
 // orders.
 func measureSockets(ctx context.Context, t lab.TB, p *pair, o options) (Sockets, error) {
 	slices := make(map[uint32][]socketSlice)
-	places := rand.New(rand.NewPCG(1, 1))
+	places := newPlaces()
 	for round := range o.rounds {
 		t.Logf("following sockets, round %d of %d", round+1, o.rounds)
-		if err := scatteredVariants(ctx, p, o, round%2, places, slices); err != nil {
-			return Sockets{}, err
+		for first := range 2 {
+			err := places.elsewhere(func() error { return bothVariants(ctx, p, o, first, slices) })
+			if err != nil {
+				return Sockets{}, err
+			}
 		}
 	}
 	e, err := measureEntry(ctx, p, o)
@@ -79,15 +81,6 @@ func (v *variant) close() error {
 	err := errors.Join(v.reading.stop(), lossOf(v.probe), v.probe.Close())
 	closePrograms(v.programs)
 	return err
-}
-
-func scatteredVariants(ctx context.Context, p *pair, o options, first int, places *rand.Rand, slices map[uint32][]socketSlice) error {
-	others, err := scatter(places)
-	if err != nil {
-		return err
-	}
-	defer closePrograms(others)
-	return bothVariants(ctx, p, o, first, slices)
 }
 
 func bothVariants(ctx context.Context, p *pair, o options, first int, slices map[uint32][]socketSlice) (err error) {
