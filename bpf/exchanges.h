@@ -198,8 +198,15 @@ inline_ void on_received(struct hs_conn *c, __u32 end, bool crossed, __u64 now)
 		on_request(c, from, end, crossed, now);
 }
 
-/* A connection that is older than the trace: whose port is a service's is the server,
- * else who is seen to speak second. */
+/* Whether the handshake's end was seen: not where the connection is older than the
+ * trace, or the kernel has left the programs out then. */
+inline_ bool begun(const struct hs_conn *c)
+{
+	return c && c->turn.phase != CONN_OPENING;
+}
+
+/* A connection of which the beginning was not seen: whose port is a service's is the
+ * server, else who is seen to speak second. */
 inline_ struct hs_conn *met(struct sock *sk, __u32 sent, __u8 role)
 {
 	struct tcp_sock *tp = (void *)sk;
@@ -301,7 +308,7 @@ inline_ void sent(struct sock *sk, const struct hs_segment *s, __u64 now)
 			c->turn.sent = s->seq + 1;
 		return;
 	}
-	if (!c)
+	if (!begun(c))
 		c = met(sk, s->seq, HS_ROLE_CLIENT);
 	if (!c)
 		return;
@@ -349,7 +356,7 @@ inline_ void arrived(struct sock *sk, struct sk_buff *skb, __u64 now)
 	if (!glance(sk) && !sampled(tp->rcv_nxt, hs_sample))
 		return;
 	c = conn_of(sk);
-	if (!c)
+	if (!begun(c))
 		c = met(sk, tp->snd_nxt, HS_ROLE_SERVER);
 	if (!c)
 		return;
