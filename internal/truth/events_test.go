@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/hopscope/hopscope/bpf"
 	"github.com/hopscope/hopscope/internal/lab"
 	"github.com/hopscope/hopscope/pkg/probe"
@@ -92,6 +94,26 @@ func (tr *socketTrace) notes() map[string]uint64 {
 		tr.t.Fatal(err)
 	}
 	return c.Notes
+}
+
+// missed tells which programs the kernel left out, and how often
+// (bpf_prog_info.recursion_misses), for a failure's sake: the trace gives the sum.
+func missed(t *testing.T) map[string]uint64 {
+	t.Helper()
+	out := make(map[string]uint64)
+	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
+		prog, err := ebpf.NewProgramFromID(id)
+		if err != nil {
+			continue // gone meanwhile
+		}
+		info, err1 := prog.Info()
+		stats, err2 := prog.Stats()
+		if err1 == nil && err2 == nil && stats.RecursionMisses > 0 {
+			out[info.Name] += stats.RecursionMisses
+		}
+		prog.Close()
+	}
+	return out
 }
 
 // wantAccepts: each of so many connections to a container is told to have been

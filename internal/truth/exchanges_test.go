@@ -100,7 +100,7 @@ func wantSampledAlike(t *testing.T, p *pair, at string, connections int) {
 		}
 	}
 	sigma := math.Sqrt(requests / rate * (1 - 1.0/rate))
-	t.Logf("%d of %d exchanges, %d of them incomplete, %d runs missed", len(joined), requests, incomplete, notes["missed_runs"])
+	t.Logf("%d of %d exchanges, %d of them incomplete, runs missed: %v", len(joined), requests, incomplete, missed(t))
 	if off := (float64(len(joined)) - requests/rate) / sigma; math.Abs(off) > sigmas {
 		t.Errorf("%d of %d exchanges, %.1f sigma off 1/%d", len(joined), requests, off, rate)
 	}
