@@ -247,10 +247,9 @@ func TestMissesAreLookedForOnce(t *testing.T) {
 	}
 }
 
-func TestLinkChangesAreRead(t *testing.T) {
-	h, rt, clock := newHost(t), &fakeRuntime{}, newClock()
-	dev := &fakeDevices{changed: make(chan struct{}, 1)}
-	inv := open(t, h, rt, dev, clock)
+// changeHost gives the host a device, and waits until it was read.
+func changeHost(t *testing.T, inv *Inventory, dev *fakeDevices, clock *fakeClock) {
+	t.Helper()
 	dev.set(Device{Netns: hostNS, Ifindex: 9, Name: "tun0", Kind: "tun"})
 	dev.changed <- struct{}{}
 	eventually(t, "read", func() bool {
@@ -258,6 +257,13 @@ func TestLinkChangesAreRead(t *testing.T) {
 		got, _ := inv.View().Where(hostNS, 9)
 		return got == "tun0 of host"
 	})
+}
+
+func TestLinkChangesAreRead(t *testing.T) {
+	h, rt, clock := newHost(t), &fakeRuntime{}, newClock()
+	dev := &fakeDevices{changed: make(chan struct{}, 1)}
+	inv := open(t, h, rt, dev, clock)
+	changeHost(t, inv, dev, clock)
 }
 
 // That a container's devices cannot be read is said until they can, or it is gone:
@@ -272,7 +278,8 @@ func TestUnreadNamespacesStaySaid(t *testing.T) {
 	inv := open(t, h, rt, dev, clock)
 	says := func(want string) {
 		t.Helper()
-		if notes := strings.Join(inv.Notes(), "\n"); !strings.Contains(notes, want) {
+		notes := strings.Join(inv.Notes(), "\n")
+		if !strings.Contains(notes, want) || strings.Contains(notes, "cannot be read") != (want != "") {
 			t.Errorf("notes %q, want %q", notes, want)
 		}
 		if source(inv, "netlink").OK != (want == "") {
@@ -281,13 +288,7 @@ func TestUnreadNamespacesStaySaid(t *testing.T) {
 	}
 	const both, one = "network namespaces cannot be read (operation not permitted; namespaces: 2)", "namespaces: 1)"
 	says(both)
-	dev.set(Device{Netns: hostNS, Ifindex: 9, Name: "tun0", Kind: "tun"})
-	dev.changed <- struct{}{}
-	eventually(t, "read", func() bool {
-		clock.advance(linkDelay)
-		got, _ := inv.View().Where(hostNS, 9)
-		return got == "tun0 of host"
-	})
+	changeHost(t, inv, dev, clock)
 	says(both)
 
 	h.kill(80)
