@@ -134,6 +134,11 @@ var mutants = []mutant{
 		logicTest, "TestExchangeLogic/missed",
 	},
 	{
+		"a connection whose handshake was missed counts from 0", "bpf/exchanges.h",
+		"return c && c->turn.phase != CONN_OPENING;", "return c;",
+		"pkg/probe", "TestHandshakeMissed",
+	},
+	{
 		"a socket that is gone keeps its seat", "bpf/seats.h",
 		"	bucket(number)->seated = 0;\n", "",
 		logicTest, "TestExchangeLogic/watched",
