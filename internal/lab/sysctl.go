@@ -113,3 +113,15 @@ func SetTCP(t TB, path, name, value string) {
 	})
 	must(t, err, "set tcp_%s", name)
 }
+
+// TCP reads what [SetTCP] writes.
+func TCP(t TB, path, name string) (value string) {
+	t.Helper()
+	err := InNetns(path, func() error {
+		b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_" + name)
+		value = strings.TrimSpace(string(b))
+		return err
+	})
+	must(t, err, "read tcp_%s", name)
+	return value
+}
