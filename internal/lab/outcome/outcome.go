@@ -17,6 +17,7 @@ type Result struct {
 	BytesReceived uint64  `json:"bytes_received"`
 	ElapsedNs     int64   `json:"elapsed_ns"`
 	Latency       Latency `json:"latency"`               // of OK, all 0 where nothing is answered
+	Thought       Latency `json:"thought"`               // what the server took from request to response by its own clock; round trips alone tell
 	FirstError    string  `json:"first_error,omitempty"` // text of the first of Errors
 }
 

@@ -13,10 +13,11 @@ const (
 	opShort   = 's' // nothing follows
 )
 
-// A request is its header, filled up to size bytes; so is a response, whose
-// header is never looked at.
+// A request is its header, filled up to size bytes. A response begins with what the
+// server took for it, in ns, where it is long enough.
 const (
 	headerLen  = 12 // op, 3 bytes of padding, size, size of the response
+	thoughtLen = 8
 	maxPayload = 64 << 20
 )
 

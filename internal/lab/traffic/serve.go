@@ -122,6 +122,7 @@ func (s *server) answer(ctx context.Context, conn net.Conn, reader io.Reader, ne
 	if err != nil {
 		return err
 	}
+	begin := time.Now()
 	if s.think > 0 {
 		pause(s.think)
 	}
@@ -134,6 +135,9 @@ func (s *server) answer(ctx context.Context, conn net.Conn, reader io.Reader, ne
 		req.want = s.response
 	}
 	response := make([]byte, req.want)
+	if len(response) >= thoughtLen {
+		binary.BigEndian.PutUint64(response, uint64(time.Since(begin)))
+	}
 	if s.pause > 0 {
 		half := len(response) / 2
 		if _, err := conn.Write(response[:half]); err != nil {

@@ -12,10 +12,11 @@ const maxSamples = 1 << 20
 
 // tally counts what the connections of one run did.
 type tally struct {
-	mu      sync.Mutex
-	start   time.Time
-	counts  outcome.Result
-	samples []time.Duration
+	mu       sync.Mutex
+	start    time.Time
+	counts   outcome.Result
+	samples  []time.Duration
+	thoughts []time.Duration
 }
 
 func newTally() *tally { return &tally{start: time.Now()} }
@@ -44,6 +45,15 @@ func (t *tally) took(latency time.Duration, sent, received int) {
 	}
 }
 
+// thought is what the server took of it.
+func (t *tally) thought(took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.thoughts) < maxSamples {
+		t.thoughts = append(t.thoughts, took)
+	}
+}
+
 func (t *tally) fail(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,5 +70,6 @@ func (t *tally) result() outcome.Result {
 	result := t.counts
 	result.ElapsedNs = time.Since(t.start).Nanoseconds()
 	result.Latency = outcome.Summarize(t.samples)
+	result.Thought = outcome.Summarize(t.thoughts)
 	return result
 }

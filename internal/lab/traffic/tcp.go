@@ -47,6 +47,14 @@ func (r *requester) roundTrip() (time.Duration, error) {
 	return time.Since(start), nil
 }
 
+// thought is what the server says it took for the latest response.
+func (r *requester) thought() (took time.Duration, told bool) {
+	if len(r.response) < thoughtLen {
+		return 0, false
+	}
+	return time.Duration(binary.BigEndian.Uint64(r.response)), true
+}
+
 func (r *requester) close() { _ = r.conn.Close() }
 
 // roundTrips is the mode "rr".
@@ -106,6 +114,9 @@ func (c *client) repeat(ctx context.Context, r *requester, count int, rate float
 			return
 		}
 		counts.took(latency, len(r.request), len(r.response))
+		if took, told := r.thought(); told {
+			counts.thought(took)
+		}
 	}
 }
 
