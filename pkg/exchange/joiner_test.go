@@ -529,6 +529,30 @@ func TestProxyTellsByTheNext(t *testing.T) {
 	}
 }
 
+// Of a sample, what fits may be another connection's: a quick exchange within a slow
+// one, whose own was not recorded, would make docker-proxy slow. Connections that were
+// known before still tell.
+func TestProxySampled(t *testing.T) {
+	_, slow, own, _ := proxied(second, 1)
+	_, _, quick, _ := proxied(second, 2000)
+	slow.Weight, own.Weight, quick.Weight = 8, 8, 8
+	j := NewJoiner(Limits{}, isProxy)
+	for _, x := range join(t, j, slow, quick) {
+		if x.Proxied {
+			t.Errorf("joined to another's: %+v", x)
+		}
+	}
+	if n := j.Counts(); n.Proxied != 0 || n.Unpaired != 2 || len(j.proxies) != 0 {
+		t.Errorf("%+v, %d connections known", n, len(j.proxies))
+	}
+	j = NewJoiner(Limits{}, isProxy)
+	j.proxies.learn(slow.proxyEnd(), own.proxyEnd())
+	join(t, j, slow, quick, own)
+	if n := j.Counts(); n.Proxied != 1 || n.Guessed != 0 || n.Unpaired != 1 {
+		t.Errorf("%+v", n)
+	}
+}
+
 // What does not fit is not joined: unknown, and counted.
 func TestProxyUnpaired(t *testing.T) {
 	for name, change := range map[string]func(s0, c1 *Record){

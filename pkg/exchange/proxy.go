@@ -111,12 +111,16 @@ func (j *Joiner) best(r *Record, on []proxyEnd) (best *out) {
 	return best
 }
 
-// fits reports whether docker-proxy may have asked it to answer r.
+// fits reports whether docker-proxy may have asked it to answer r. Of a sample, which
+// lacks most of what else would fit, only connections that are known belong together.
 func (j *Joiner) fits(o *out, r *Record) bool {
 	if o.proxy == nil || o.tgid != r.Sock.Tgid || !o.proxy.carries(r) || o.from < r.begin() || o.to > r.AnswerEnd {
 		return false
 	}
 	accepted, opened := r.proxyEnd(), o.proxy.proxyEnd()
+	if r.Weight > 1 || o.proxy.Weight > 1 {
+		return j.proxies[accepted] == opened
+	}
 	return !j.proxies.ofOther(opened, accepted) && !j.proxies.ofOther(accepted, opened)
 }
 
