@@ -226,6 +226,11 @@ var mutants = []mutant{
 		"pkg/exchange", "TestBothEnds",
 	},
 	{
+		"of a sample, any exchange that fits is taken for docker-proxy's own", "pkg/exchange/proxy.go",
+		"if r.Weight > 1 || o.proxy.Weight > 1 {", "if false {",
+		"pkg/exchange", "TestProxySampled",
+	},
+	{
 		"a client outside is told as if it had been seen", "pkg/exchange/assemble.go",
 		"		return ViewServer\n", "		return ViewBoth\n",
 		"pkg/exchange", "TestOneEnd",
