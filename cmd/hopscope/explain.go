@@ -14,14 +14,15 @@ func explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [REASON...]",
 		Short: "Say what a drop reason or a kind of retransmission means, and what usually mends it",
-		Long: `explain says what the kernel means by the reasons for which it drops packets, and
-by those for which TCP sends them again (rto, fast, tlp, syn, synack, other), and
-what usually mends it. Without arguments it explains all of them.`,
+		Long: `explain says what the kernel means by the reasons for which it drops packets, why
+functions free them that tell no reason, and why TCP sends them again (rto, fast,
+tlp, syn, synack, other), and what usually mends it. Without arguments it explains
+all of them.`,
 		Example: `  hopscope explain NETFILTER_DROP
-  hopscope explain tcp_listen_overflow rto`,
+  hopscope explain tcp_listen_overflow veth_xmit rto`,
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 			var names []string
-			for _, r := range append(dropreason.All(), dropreason.Retransmits()...) {
+			for _, r := range dropreason.Everything() {
 				names = append(names, r.Names...)
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
@@ -31,12 +32,15 @@ what usually mends it. Without arguments it explains all of them.`,
 }
 
 func explain(w io.Writer, names []string) error {
-	reasons := append(dropreason.All(), dropreason.Retransmits()...)
+	reasons := dropreason.Everything()
 	if len(names) > 0 {
 		reasons = nil
 	}
 	for _, name := range names {
 		r, ok := dropreason.Find(name)
+		if !ok {
+			r, ok = dropreason.FindFunction(name)
+		}
 		if !ok {
 			r, ok = dropreason.FindRetransmit(name)
 		}

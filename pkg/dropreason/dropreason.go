@@ -38,15 +38,19 @@ func Clean(name string) string {
 // Near are the names that hold a part of the given one, for who mistyped it.
 func Near(name string) (out []string) {
 	name = Clean(name)
-	for _, r := range append(All(), Retransmits()...) {
+	for _, r := range Everything() {
 		for _, n := range r.Names {
-			if name != "" && (strings.Contains(n, name) || strings.Contains(name, n)) {
+			if known := Clean(n); name != "" && (strings.Contains(known, name) || strings.Contains(name, known)) {
 				out = append(out, n)
 			}
 		}
 	}
 	return out
 }
+
+// Everything lists all that is explained: reasons, functions, and kinds of
+// retransmission.
+func Everything() []Reason { return slices.Concat(All(), Functions(), Retransmits()) }
 
 // All lists the reasons, from the socket down to the device.
 func All() []Reason {

@@ -14,6 +14,7 @@ const page = "../../docs/drops.md"
 func TestDocumented(t *testing.T) {
 	for name, want := range map[string]string{
 		"reasons":     Markdown("reason", All()),
+		"functions":   Markdown("function", Functions()),
 		"retransmits": Markdown("kind", Retransmits()),
 	} {
 		begin := "<!-- " + name + ": written by go test ./pkg/dropreason -update -->\n"
@@ -39,16 +40,35 @@ func TestDocumented(t *testing.T) {
 
 func TestEachReasonIsExplainedOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range append(All(), Retransmits()...) {
+	for _, r := range Everything() {
 		if len(r.Names) == 0 || r.Meaning == "" || r.Mend == "" || strings.Contains(r.Meaning+r.Mend, "|") {
 			t.Errorf("%+v", r)
 		}
 		for _, n := range r.Names {
-			if seen[n] || n != Clean(n) {
+			if seen[n] || n != Clean(n) && n != strings.ToLower(n) {
 				t.Errorf("%s is there twice, or with a prefix", n)
 			}
 			seen[n] = true
 		}
+	}
+}
+
+// Without a reason the function explains, if it is known; with one it does not matter.
+func TestAt(t *testing.T) {
+	for _, c := range []struct{ reason, location, want string }{
+		{Untold, "veth_xmit+0x1c2", "veth_xmit"},
+		{"SKB_DROP_REASON_NOT_SPECIFIED", "validate_xmit_skb.isra.0+0x9c", "validate_xmit_skb"},
+		{Untold, "some_function+0x9c", Untold},
+		{Untold, "0xffffffff81234567", Untold},
+		{Untold, "", Untold},
+		{"NO_SOCKET", "__udp4_lib_rcv+0x9c", "NO_SOCKET"},
+	} {
+		if r, ok := At(c.reason, c.location); !ok || r.Names[0] != c.want {
+			t.Errorf("%s at %q: %v, want %s", c.reason, c.location, r, c.want)
+		}
+	}
+	if r, ok := At("NO_SUCH_REASON", "veth_xmit+0x1c2"); ok {
+		t.Errorf("%v", r)
 	}
 }
 

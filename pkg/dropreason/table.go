@@ -35,7 +35,7 @@ func atSocket() []Reason {
 		{[]string{"QUEUE_PURGE"},
 			"it lay in the queue of a socket that was closed",
 			"the process closed with data unread, which resets the connection: read to the end before close(2)"},
-		{[]string{"NOT_SPECIFIED"},
+		{[]string{Untold},
 			"the kernel tells no reason at this place: the function that freed the packet is all there is",
 			"look the function up in the kernel's source; a newer kernel tells more"},
 	}

@@ -8,20 +8,25 @@ import (
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
-// explainDrops says once for each reason what it means.
+// explainDrops says once for each reason what it means, and for each function where
+// that is what tells.
 func explainDrops(p *page, drops []model.Drop) {
 	var told []string
 	for _, d := range drops {
-		if slices.Contains(told, d.Reason) {
+		r, ok := dropreason.At(d.Reason, d.Location)
+		name := d.Reason
+		if ok && !slices.Contains(r.Names, dropreason.Clean(name)) {
+			name += " in " + r.Names[0]
+		}
+		if slices.Contains(told, name) {
 			continue
 		}
-		told = append(told, d.Reason)
-		r, ok := dropreason.Find(d.Reason)
+		told = append(told, name)
 		if !ok {
-			p.paragraph("  ", "    ", d.Reason+": not explained here; the function that freed the packet tells more", p.styles.dim)
+			p.paragraph("  ", "    ", name+": not explained here; the function that freed the packet tells more", p.styles.dim)
 			continue
 		}
-		explain(p, d.Reason, r)
+		explain(p, name, r)
 	}
 }
 

@@ -8,6 +8,24 @@ import (
 	"github.com/hopscope/hopscope/pkg/model"
 )
 
+// Where the kernel tells no reason, each function that tells one is explained.
+func TestExplainByFunction(t *testing.T) {
+	s := model.Snapshot{Drops: []model.Drop{
+		{Reason: dropreason.Untold, Location: "veth_xmit+0x1c2"}, {Reason: dropreason.Untold, Location: "veth_xmit+0x2c2"},
+		{Reason: dropreason.Untold, Location: "some_function"}, {Reason: dropreason.Untold, Location: "another"},
+	}}
+	got := strings.Join(strings.Fields(render(t, s, Options{Explain: true})), " ")
+	for _, c := range []struct{ name, location string }{{"NOT_SPECIFIED in veth_xmit", "veth_xmit"}, {"NOT_SPECIFIED", ""}} {
+		r, _ := dropreason.At(dropreason.Untold, c.location)
+		if want := c.name + ": " + r.Meaning + " mend: " + r.Mend; strings.Count(got, want) != 1 {
+			t.Errorf("not there once: %q in\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, " mend: "); n != 2 {
+		t.Errorf("%d explanations, want 2:\n%s", n, got)
+	}
+}
+
 // What was met is explained, once each, and nothing else is.
 func TestExplain(t *testing.T) {
 	s := model.Snapshot{

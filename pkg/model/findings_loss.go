@@ -56,7 +56,7 @@ func dropFindings(drops []Drop) (out []Finding) {
 				human.Count(all), serviceOf(d.Proto, d.Port), d.AttributedBy, d.byRule()),
 			Mend: "see docs/drops.md, and the kernel function that freed them",
 		}
-		if r, ok := dropreason.Find(d.Reason); ok {
+		if r, ok := dropreason.At(d.Reason, d.Location); ok {
 			f.Text += ", " + r.Meaning
 			f.Mend = r.Mend
 		}

@@ -134,7 +134,7 @@ func (s *Screen) explain(l *look.Look, width int) []string {
 	reason, ok := dropreason.FindRetransmit(r.kind)
 	if r.drop != nil {
 		aboutDrop(r.drop, add)
-		reason, ok = dropreason.Find(r.drop.Reason)
+		reason, ok = dropreason.At(r.drop.Reason, r.drop.Location)
 	} else {
 		add("lost", strings.TrimPrefix(digest.LostAt(&r.tcp.Retransmits), ", "))
 		add("all kinds", digest.Kinds(r.tcp.Retransmits.RetransmitKinds))
