@@ -216,6 +216,11 @@ var mutants = []mutant{
 		"pkg/model", "TestHopsSumToTotal",
 	},
 	{
+		"a kernel without reasons has lost what healthy traffic frees", "pkg/model/meta.go",
+		"if n == 0 {", "if false {",
+		"pkg/model", "TestDropsWithoutReasons",
+	},
+	{
 		"the tail is the whole", "pkg/model/tail.go",
 		"tailQuantile = 0.99", "tailQuantile = 0.0",
 		"pkg/model", "TestTailShare",

@@ -104,6 +104,7 @@ func (b *builder) dropName(a *Aggregator, k dropKey, stack []uint64) dropName {
 		b.diedAt(&d, died.Kind, died.Place)
 	}
 	d.location, d.port = b.meta.symbol(k.location), k.port
+	d.reason = toldBy(d.location, d.reason)
 	d.from = b.endpoint(inventory.RawEndpoint{Netns: k.born, Addr: k.src})
 	d.to = b.endpoint(inventory.RawEndpoint{Addr: k.dst})
 	if k.attributed == ByCounter {

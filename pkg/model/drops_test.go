@@ -55,6 +55,27 @@ func TestDrops(t *testing.T) {
 	}
 }
 
+// A kernel without reasons: the function tells what it can, and what healthy traffic
+// frees is no loss.
+func TestDropsWithoutReasons(t *testing.T) {
+	a := New(Limits{})
+	for location := range uint64(4) {
+		a.AddDrops(DropCount{Location: location, Count: location + 1, Place: journey.Place{Netns: hostNS}, Proto: journey.ProtoUDP})
+	}
+	s := a.Snapshot(shop(), Meta{Symbols: fakeSymbols{}})
+	got := map[string]uint64{}
+	for _, d := range s.Drops {
+		got[d.Reason] += d.Count
+	}
+	// 0: not even a location; 1: tcp_v4_rcv; 2: nf_hook_slow; 3: ping_rcv
+	if len(got) != 2 || got["NETFILTER_DROP"] != 3 || got["NOT_SPECIFIED"] != 4 {
+		t.Errorf("%v", got)
+	}
+	if n := s.Accounting.Notes; n["freed_noise"] != 2 || n["freed_unclear"] != 1 {
+		t.Errorf("%v", n)
+	}
+}
+
 // byAddress knows api by its address, too.
 type byAddress struct{ Names }
 

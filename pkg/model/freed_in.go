@@ -1,6 +1,11 @@
 package model
 
-import "github.com/hopscope/hopscope/pkg/journey"
+import (
+	"cmp"
+
+	"github.com/hopscope/hopscope/pkg/dropreason"
+	"github.com/hopscope/hopscope/pkg/journey"
+)
 
 // freeingFunctions are those of the kernel that free packets in one hop alone,
 // whatever way they came. They place what no stop does: a packet that was not
@@ -19,6 +24,21 @@ var freeingFunctions = map[string]journey.HopKind{
 	// net/core/neighbour.c, net/ipv4/arp.c, net/ipv6/ndisc.c
 	"__neigh_event_send": journey.HopStackTX, "neigh_probe": journey.HopStackTX, "neigh_invalidate": journey.HopStackTX,
 	"arp_error_report": journey.HopStackTX, "ndisc_error_report": journey.HopStackTX,
+}
+
+// reasons are of functions that free packets for one reason only. A kernel before
+// 5.17, which tells none, tells it by them.
+var reasons = map[string]string{
+	"nf_hook_slow":       netfilterDrop, // net/netfilter/core.c
+	"enqueue_to_backlog": "CPU_BACKLOG", // net/core/dev.c
+}
+
+// toldBy is the reason that the function stands for where the kernel told none.
+func toldBy(location, reason string) string {
+	if reason != dropreason.Untold {
+		return reason
+	}
+	return cmp.Or(reasons[functions([]string{location})[0]], reason)
 }
 
 // freedIn is the hop of the function that freed a packet, HopUnknown where that

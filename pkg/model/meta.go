@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hopscope/hopscope/pkg/dropreason"
 	"github.com/hopscope/hopscope/pkg/inventory"
 )
 
@@ -60,6 +61,9 @@ func (m Meta) reason(n uint32) string {
 	if m.Symbols != nil {
 		if s := m.Symbols.Reason(n); s != "" {
 			return s
+		}
+		if n == 0 { // of a kernel that has no reasons
+			return dropreason.Untold
 		}
 	}
 	return strconv.FormatUint(uint64(n), 10)

@@ -52,7 +52,7 @@ func (k kernelFacts) capabilities() []Capability {
 	}
 	return append(caps,
 		Capability{Name: "kfree_skb reason", Available: k.kfreeHasReason(),
-			Lost: "why a packet was dropped", Mend: "Linux 5.17 or newer"},
+			Lost: "why a packet was dropped, beyond what the function tells that freed it", Mend: "Linux 5.17 or newer"},
 		Capability{Name: "tcp_send_reset reason", Available: k.traces["tcp_send_reset"] >= 3,
 			Lost: "resets that no socket sends, such as that of a refused connection", Mend: "Linux 6.10 or newer"},
 		Capability{Name: "fexit " + acceptFunction, Available: k.accept > 0,

@@ -54,7 +54,7 @@ func adapt(spec *ebpf.CollectionSpec, cfg Config, k kernelFacts) error {
 		"hs_ring_bytes":         uint32(cfg.RingBytes),
 		"hs_slow_ns":            uint64(cfg.Slow),
 		"hs_idle_ns":            uint64(idleFor),
-		"hs_quiet":              quietConstant(k.symbols.quiet()),
+		"hs_quiet":              quietConstant(k.symbols.quiet(k.kfreeHasReason())),
 		"hs_no_reason":          k.reason("NOT_SPECIFIED"),
 		"hs_no_socket":          k.reason("NO_SOCKET"),
 		"hs_netfilter_drop":     k.reason("NETFILTER_DROP"),

@@ -18,11 +18,19 @@ type symbolRange struct{ start, end uint64 }
 // 5.10 and 6.1, every neighbour discovery message (net/ipv6/icmp.c).
 var quietFunctions = []string{"tcp_v4_rcv", "tcp_v6_rcv", "icmpv6_rcv"}
 
+// quietWithoutReasons does so with every message, too, where the kernel has no
+// reasons at all (net/ipv4/icmp.c, before 5.17).
+const quietWithoutReasons = "icmp_rcv"
+
 // quiet is empty where kallsyms hides addresses: such packets are then
-// reported as dropped without a reason.
-func (s *Symbols) quiet() []symbolRange {
+// reported as dropped without a reason. reasons: the kernel has some.
+func (s *Symbols) quiet(reasons bool) []symbolRange {
+	names := quietFunctions
+	if !reasons {
+		names = append(slices.Clone(names), quietWithoutReasons)
+	}
 	var out []symbolRange
-	for _, name := range quietFunctions {
+	for _, name := range names {
 		if r, ok := s.rangeOf(name); ok {
 			out = append(out, r)
 		}

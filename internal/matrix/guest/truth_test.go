@@ -68,6 +68,8 @@ func TestTruth(t *testing.T) {
 	t.Run("macvlan", s.macvlan)
 	t.Run("nic", s.nic)
 	t.Run("dns", s.dns)
+	t.Run("healthy", s.healthy)
+	t.Run("refused", s.refused)
 	t.Run("dropped", s.dropped)
 	t.Run("lost", s.lost)
 	t.Run("sockets", s.sockets)
