@@ -1,6 +1,6 @@
 // Command init is the first process of a guest of the kernel matrix: it mounts
-// what the kernel tells about itself, loads the modules, runs the tests, and
-// ends the machine.
+// what the kernel tells about itself, loads the modules, sets loopback up, runs the
+// tests, and ends the machine.
 package main
 
 import (
@@ -42,6 +42,9 @@ func run() error {
 		return err
 	}
 	if err := loadModules(); err != nil {
+		return err
+	}
+	if err := loopbackUp(); err != nil {
 		return err
 	}
 	out, err := openRaw(results)
@@ -96,6 +99,24 @@ func mount() error {
 		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil && err != unix.EBUSY {
 			return fmt.Errorf("mount %s: %w", m.at, err)
 		}
+	}
+	return nil
+}
+
+// loopbackUp gives the machine 127.0.0.1 and ::1, which every host has (netdevice(7)).
+func loopbackUp() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return fmt.Errorf("open a socket: %w", err)
+	}
+	defer unix.Close(socket)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return fmt.Errorf("name lo: %w", err)
+	}
+	lo.SetUint16(unix.IFF_UP)
+	if err := unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo); err != nil {
+		return fmt.Errorf("set lo up: %w", err)
 	}
 	return nil
 }
