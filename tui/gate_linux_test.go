@@ -12,16 +12,13 @@ import (
 // slow is a feed that takes its time, and may be closed when Run has returned.
 type slow struct {
 	*files
-	asked  chan string // what is being answered
+	asked  chan string // what is being answered; has room for all of a test
 	closed atomic.Bool
 	late   atomic.Bool // it was closed under a question
 }
 
 func (s *slow) answer(question string) {
-	select {
-	case s.asked <- question:
-	default:
-	}
+	s.asked <- question
 	time.Sleep(300 * time.Millisecond)
 	if s.closed.Load() {
 		s.late.Store(true)
@@ -51,7 +48,7 @@ func TestNobodyAsksAfterQuit(t *testing.T) {
 		master, slave := pty(t, 80, 24)
 		var seen screenText
 		go seen.read(master)
-		feed := &slow{files: &files{Feed: shopFeed(fake.Shop(), 2), ended: make(chan error)}, asked: make(chan string)}
+		feed := &slow{files: &files{Feed: shopFeed(fake.Shop(), 2), ended: make(chan error)}, asked: make(chan string, 1000)}
 		ended := make(chan error, 1)
 		go func() {
 			err := Run(t.Context(), feed, Options{In: slave, Out: slave, Refresh: 5 * time.Millisecond})
@@ -68,11 +65,15 @@ func TestNobodyAsksAfterQuit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		for len(feed.asked) > 0 { // what was answered before
+			<-feed.asked
+		}
 		write(keys)
+		late := time.After(30 * time.Second)
 		for asked := ""; asked != question; {
 			select {
 			case asked = <-feed.asked:
-			case <-time.After(30 * time.Second):
+			case <-late:
 				t.Fatalf("nobody asks for %q", question)
 			}
 		}
