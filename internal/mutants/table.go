@@ -221,6 +221,11 @@ var mutants = []mutant{
 		"pkg/model", "TestDropsWithoutReasons",
 	},
 	{
+		"a segment's arrival is now and then not taken", "bpf/exchanges.h",
+		"	if (!tp || !before(tp->rcv_nxt, end))\n", "	if (!tp || !before(tp->rcv_nxt, end) || !(bpf_get_prandom_u32() & 1023))\n",
+		truthTest, "TestExchangesAreSampledAlikeAtBothEnds",
+	},
+	{
 		"the tail is the whole", "pkg/model/tail.go",
 		"tailQuantile = 0.99", "tailQuantile = 0.0",
 		"pkg/model", "TestTailShare",

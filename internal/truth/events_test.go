@@ -218,6 +218,12 @@ func (x exchange) times() []uint64 {
 	}
 }
 
+// unshown: the kernel has shown to no program that the request, or the answer, came.
+func (x exchange) unshown(shown func(sequence uint32) bool) bool {
+	return x.server.RequestEndNs == 0 && !shown(x.server.RequestSeq) ||
+		x.client.AnswerEndNs == 0 && !shown(x.client.AnswerSeq)
+}
+
 // wantOrder fails where the times of an exchange do not follow each other.
 func (x exchange) wantOrder(t *testing.T) {
 	t.Helper()
