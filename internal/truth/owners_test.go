@@ -131,18 +131,22 @@ func TestDropsKnowTheirOwner(t *testing.T) {
 				if by == "" {
 					continue
 				}
-				before := lost()
 				tr := begin(t, pipeline.Options{Sample: sample})
+				witness, before := lab.WitnessDrops(t, c.reason), lost()
 				c.send()
+				want, seen := lost()-before, witness()
 				r := tr.end()
 				r.WantExact(t)
 				got := wantDropsLike(t, r, c.reason, func(d model.Drop) bool {
 					return d.Hop == c.hop && d.From.Name == c.from && d.To.Name == c.to && d.Container != nil && *d.Container == c.owner && d.AttributedBy == by
 				})
-				want := lost() - before
-				t.Logf("by %s: %d lost by the kernel's counter, %d told", by, want, got)
-				if got != want || want < leastLost {
-					t.Errorf("by %s: %d drops told, the kernel counts %d", by, got, want)
+				t.Logf("by %s: %d lost by the kernel's counter, a witness saw %d, %d told", by, want, seen, got)
+				if got != seen || want < leastLost {
+					t.Errorf("by %s: %d drops told, a witness saw %d, the kernel counts %d", by, got, seen, want)
+				}
+				// Of some milliseconds, now and then, the kernel shows nothing.
+				if seen > want || want-seen > want/100 {
+					t.Errorf("by %s: a witness saw %d of %d drops", by, seen, want)
 				}
 			}
 		})
