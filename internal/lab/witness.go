@@ -1,6 +1,14 @@
 package lab
 
 import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
@@ -82,10 +90,8 @@ func WitnessArrivals(t TB, most uint32) (shown func(sequence uint32) bool) {
 // controlBlock is the offset of an skb's cb.
 func controlBlock(t TB) int16 {
 	t.Helper()
-	kernel, err := btf.LoadKernelSpec()
-	must(t, err, "read the kernel's types")
 	var skb *btf.Struct
-	must(t, kernel.TypeByName("sk_buff", &skb), "find struct sk_buff")
+	kernelType(t, "sk_buff", &skb)
 	for _, m := range skb.Members {
 		if m.Name == "cb" {
 			return int16(m.Offset.Bytes())
@@ -98,10 +104,8 @@ func controlBlock(t TB) int16 {
 // dropReason is a reason's number in this kernel.
 func dropReason(t TB, name string) uint64 {
 	t.Helper()
-	kernel, err := btf.LoadKernelSpec()
-	must(t, err, "read the kernel's types")
 	var reasons *btf.Enum
-	must(t, kernel.TypeByName("skb_drop_reason", &reasons), "find the reasons for drops")
+	kernelType(t, "skb_drop_reason", &reasons)
 	for _, v := range reasons.Values {
 		if v.Name == "SKB_DROP_REASON_"+name {
 			return v.Value
@@ -109,4 +113,50 @@ func dropReason(t TB, name string) uint64 {
 	}
 	t.Fatalf("this kernel drops nothing for %s", name)
 	return 0
+}
+
+// kernelType finds a type of the running kernel; typ is as for [btf.Spec.TypeByName].
+func kernelType(t TB, name string, typ any) {
+	t.Helper()
+	kernel, err := btf.LoadKernelSpec()
+	must(t, err, "read the kernel's types")
+	must(t, kernel.TypeByName(name, typ), "find the type %s", name)
+}
+
+// softirqTime is how long the kernel works on packets while it keeps a task from
+// running (MAX_SOFTIRQ_TIME in kernel/softirq.c).
+const softirqTime = 2 * time.Millisecond
+
+// Unshown bounds what no program is shown: a sandbox may have its kernel run none
+// while its supervisor, which is process 1 there, is the current task, also not for
+// packets that a softirq works on meanwhile. most tells how many that may be of n
+// events since the call: none, if process 1 did not run.
+func Unshown(t TB) (most func(n uint64) uint64) {
+	t.Helper()
+	begin, before := time.Now(), runsOfInit(t)
+	return func(n uint64) uint64 {
+		t.Helper()
+		hidden := time.Duration(runsOfInit(t)-before) * softirqTime
+		return min(n, uint64(math.Ceil(float64(n)*hidden.Seconds()/time.Since(begin).Seconds())))
+	}
+}
+
+// runsOfInit is how often a thread of process 1 was given a CPU
+// (Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat).
+func runsOfInit(t TB) (runs uint64) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/1/task/*/schedstat")
+	must(t, err, "list the threads of process 1")
+	for _, file := range files {
+		var running, waiting, n uint64
+		stat, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has ended
+		}
+		must(t, err, "read %s", file)
+		_, err = fmt.Sscan(string(stat), &running, &waiting, &n)
+		must(t, err, "parse %s", file)
+		runs += n
+	}
+	return runs
 }
