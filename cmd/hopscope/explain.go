@@ -37,13 +37,7 @@ func explain(w io.Writer, names []string) error {
 		reasons = nil
 	}
 	for _, name := range names {
-		r, ok := dropreason.Find(name)
-		if !ok {
-			r, ok = dropreason.FindFunction(name)
-		}
-		if !ok {
-			r, ok = dropreason.FindRetransmit(name)
-		}
+		r, ok := dropreason.Lookup(name)
 		if !ok {
 			return usage(unknownReason(name))
 		}

@@ -20,6 +20,17 @@ type Reason struct {
 // case of letters; false for one that is not explained.
 func Find(name string) (Reason, bool) { return find(All(), Clean(name)) }
 
+// Lookup finds the explanation of whatever has that name: a reason, a function, or a
+// kind of retransmission. false: nothing is explained by that name.
+func Lookup(name string) (Reason, bool) {
+	for _, by := range []func(string) (Reason, bool){Find, FindFunction, FindRetransmit} {
+		if r, ok := by(name); ok {
+			return r, true
+		}
+	}
+	return Reason{}, false
+}
+
 func find(all []Reason, name string) (Reason, bool) {
 	for _, r := range all {
 		if slices.Contains(r.Names, name) {

@@ -19,9 +19,15 @@ func At(reason, location string) (Reason, bool) {
 // FindFunction gives the explanation of a function that frees packets without a
 // reason, with or without an offset; false for one that is not explained.
 func FindFunction(location string) (Reason, bool) {
-	name, _, _ := strings.Cut(location, "+")
-	name, _, _ = strings.Cut(name, ".") // of a copy that the compiler made
-	return find(Functions(), name)
+	return find(Functions(), Function(location))
+}
+
+// Function is a kernel symbol without its offset, and without what compilers append
+// to the parts of a function (".part.0", ".constprop.0").
+func Function(symbol string) string {
+	symbol, _, _ = strings.Cut(symbol, "+")
+	symbol, _, _ = strings.Cut(symbol, ".")
+	return symbol
 }
 
 // Functions lists those that free packets without a reason, and why they do, from the
@@ -29,8 +35,8 @@ func FindFunction(location string) (Reason, bool) {
 func Functions() []Reason {
 	return []Reason{
 		{[]string{"__dev_queue_xmit"},
-			"the device was down, or not ready, when the packet was to be sent by it",
-			"`ip -s link show DEVICE`: see who takes it down, or when its container ended"},
+			"the device was down when the packet was to be sent by it, or sends to itself without end",
+			"`ip -s link show DEVICE`: see who takes it down, or when its container ended; of devices in a loop, `dmesg` tells"},
 		{[]string{"validate_xmit_skb", "validate_xmit_skb_list"},
 			"the packet could not be made ready for the device: it was to be cut into segments, or its checksum written",
 			"`ethtool -k DEVICE`: turn tso and gso off at the device that made it, and see whether it ends"},

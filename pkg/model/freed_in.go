@@ -26,9 +26,9 @@ var freeingFunctions = map[string]journey.HopKind{
 	"arp_error_report": journey.HopStackTX, "ndisc_error_report": journey.HopStackTX,
 }
 
-// reasons are of functions that free packets for one reason only. A kernel before
-// 5.17, which tells none, tells it by them.
-var reasons = map[string]string{
+// onlyReasons are those of functions that free packets for one reason alone. A kernel
+// before 5.17, which tells none, tells it by them.
+var onlyReasons = map[string]string{
 	"nf_hook_slow":       netfilterDrop, // net/netfilter/core.c
 	"enqueue_to_backlog": "CPU_BACKLOG", // net/core/dev.c
 }
@@ -38,12 +38,12 @@ func toldBy(location, reason string) string {
 	if reason != dropreason.Untold {
 		return reason
 	}
-	return cmp.Or(reasons[functions([]string{location})[0]], reason)
+	return cmp.Or(onlyReasons[dropreason.Function(location)], reason)
 }
 
 // freedIn is the hop of the function that freed a packet, HopUnknown where that
 // does not tell. The functions that called it do not: what a softirq does runs
 // within whatever it interrupted, such as sending another packet.
 func freedIn(location string) journey.HopKind {
-	return freeingFunctions[functions([]string{location})[0]] // HopUnknown is the zero kind
+	return freeingFunctions[dropreason.Function(location)] // HopUnknown is the zero kind
 }

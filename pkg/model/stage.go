@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hopscope/hopscope/pkg/dropreason"
 	"github.com/hopscope/hopscope/pkg/journey"
 )
 
@@ -140,13 +141,11 @@ func (c counters) stageOfChains(netns uint32, hook journey.HopKind, stage Stage,
 	return cmp.Or(found, stage)
 }
 
-// functions are the names of a stack without their offsets, and without what
-// compilers append to the parts of a function (".part.0", ".constprop.0").
+// functions are the names of a stack's functions.
 func functions(stack []string) []string {
 	out := make([]string, len(stack))
 	for i, s := range stack {
-		s, _, _ = strings.Cut(s, "+")
-		out[i], _, _ = strings.Cut(s, ".")
+		out[i] = dropreason.Function(s)
 	}
 	return out
 }
